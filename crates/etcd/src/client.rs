@@ -1,0 +1,1 @@
+//! One endpoint, asked with etcd-client.

@@ -1,0 +1,6 @@
+//! Real servers and scripted peers for the tests. Dev only: never part of the product.
+//!
+//! Every server is started by the test that needs it, on a free loopback port, and dies with the
+//! value that stands for it. A tool that is not installed fails the test and names `.ci/install`.
+
+pub mod tools;
