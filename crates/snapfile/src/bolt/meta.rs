@@ -1,0 +1,90 @@
+//! The two pages that say where everything begins.
+//!
+//! ```text
+//! page header 16 | magic u32 | version u32 | page size u32 | flags u32 | root page u64 |
+//! root sequence u64 | free list u64 | high-water page u64 | transaction u64 | checksum u64
+//! ```
+//! The checksum is FNV-1a 64 over the 56 bytes before it (bbolt `internal/common/meta.go`).
+
+use crate::ReadAt;
+
+use super::db::BoltError;
+use super::page::{HEADER, u32_at, u64_at};
+
+const MAGIC: u32 = 0xED0C_DAED;
+const VERSION: u32 = 2;
+const LEN: usize = 64;
+const CHECKED: usize = 56;
+const MIN_PAGE: u32 = 1024;
+const MAX_PAGE: u32 = 1024 << 14;
+
+/// One valid meta page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meta {
+    /// Bytes of a page.
+    pub page_size: u32,
+    /// The page at the root of the tree of buckets.
+    pub root: u64,
+    /// One past the highest page in use.
+    pub high_water: u64,
+    /// The transaction that wrote it.
+    pub txid: u64,
+}
+
+impl Meta {
+    /// The meta in force: of the valid ones that with the higher transaction id.
+    ///
+    /// The page size stands only in the metas themselves. Where page 0 is broken, page 1 is
+    /// looked for at every size a host may have had, 1 KiB to 16 MiB.
+    pub(super) fn find(file: &dyn ReadAt) -> Result<Self, BoltError> {
+        let first = Self::read(file, 0)?;
+        let sizes: Vec<u32> = match first {
+            Some(meta) => vec![meta.page_size],
+            None => (0..=14).map(|shift| MIN_PAGE << shift).collect(),
+        };
+        let mut second = None;
+        for size in sizes {
+            if second.is_none() {
+                second = Self::read(file, u64::from(size))?.filter(|meta| meta.page_size == size);
+            }
+        }
+        first
+            .into_iter()
+            .chain(second)
+            .max_by_key(|meta| meta.txid)
+            .ok_or(BoltError::NoMeta)
+    }
+
+    /// The meta on the page at `offset`, if there is a valid one.
+    fn read(file: &dyn ReadAt, offset: u64) -> Result<Option<Self>, BoltError> {
+        let mut bytes = [0; HEADER + LEN];
+        let end = offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        if end > file.size()? {
+            return Ok(None);
+        }
+        file.read_at(offset, &mut bytes)?;
+        Ok(Self::parse(bytes.get(HEADER..).unwrap_or_default()))
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let checksum = fnv1a(bytes.get(..CHECKED)?);
+        let page_size = u32_at(bytes, 8)?;
+        let valid = u32_at(bytes, 0)? == MAGIC
+            && u32_at(bytes, 4)? == VERSION
+            && u64_at(bytes, CHECKED)? == checksum
+            && (MIN_PAGE..=MAX_PAGE).contains(&page_size)
+            && page_size.is_power_of_two();
+        valid.then_some(Self {
+            page_size,
+            root: u64_at(bytes, 16)?,
+            high_water: u64_at(bytes, 40)?,
+            txid: u64_at(bytes, 48)?,
+        })
+    }
+}
+
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}

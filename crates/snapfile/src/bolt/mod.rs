@@ -1,0 +1,12 @@
+//! The database file that etcd keeps and sends: bbolt's pages.
+//!
+//! Page *i* starts at `i x page size`. Pages 0 and 1 are metas; the one with the higher
+//! transaction id that is valid names the root. Numbers are little endian (bbolt writes the
+//! host's order; every host of etcd is little endian).
+
+mod db;
+mod meta;
+mod page;
+
+pub use db::{BoltError, Database};
+pub use meta::Meta;
