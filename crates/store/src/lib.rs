@@ -15,4 +15,4 @@ pub mod wrap;
 
 pub use error::{ErrorKind, StoreError};
 pub use name::{NameError, ObjectName};
-pub use store::{BoxRead, Location, ObjectInfo, Spool, SpoolStore, Store, Tail, Upload};
+pub use store::{BoxRead, Location, ObjectInfo, ReadBack, Spool, SpoolStore, Store, Tail, Upload};

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// Longest name in bytes. File systems stop at 255; the rest is room for the suffixes of
-/// manifests and spools.
-pub const MAX_LEN: usize = 200;
+/// Longest name in bytes. File systems stop at 255; the rest is room for what a spool appends.
+/// (A snapshot's own name is at most 200 bytes, so that its manifest's name fits.)
+pub const MAX_LEN: usize = 220;
 
 /// A name that is one path component in a directory and one key segment in a bucket.
 ///
@@ -104,7 +104,7 @@ mod tests {
             "2018-05-04T18:40:16Z_etcd",
             "my snapshot.zip",
             "héllo",
-            &"x".repeat(200),
+            &"x".repeat(220),
         ] {
             assert_eq!(ObjectName::new(name).unwrap().as_str(), name);
         }
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_single_component_and_says_why() {
-        let long = "x".repeat(201);
+        let long = "x".repeat(221);
         for (name, why) in [
             ("", "is empty"),
             ("a/b", "slash"),
@@ -122,7 +122,7 @@ mod tests {
             ("a\nb", "control"),
             ("a\u{202e}b", "control"),
             (" a", "white space"),
-            (long.as_str(), "201 bytes"),
+            (long.as_str(), "221 bytes"),
         ] {
             let error = ObjectName::new(name).unwrap_err().to_string();
             assert!(error.contains(why), "{name:?}: {error}");

@@ -1,6 +1,7 @@
 //! The door to every store: a handful of calls, and what each promises.
 
 use std::fmt;
+use std::io;
 use std::ops::Range;
 
 use async_trait::async_trait;
@@ -83,9 +84,21 @@ pub trait Spool: Upload {
     /// read everything; it fails when the spool is dropped or aborted before.
     fn tail(&self) -> Box<dyn Tail>;
 
+    /// Positioned reads of what has been written so far. Blocking: not for an async worker.
+    fn reader(&self) -> Result<Box<dyn ReadBack>, StoreError>;
+
     /// Makes every byte durable (file synced) and tells the tails that nothing will follow.
     /// The object stays invisible; only commit or abort may come next.
     async fn seal(&mut self) -> Result<(), StoreError>;
+}
+
+/// Reads back what a [`Spool`] holds, from any place, blocking.
+pub trait ReadBack: Send + Sync {
+    /// Bytes written so far.
+    fn size(&self) -> io::Result<u64>;
+
+    /// Fills `buf` from `offset` on, or fails with [`io::ErrorKind::UnexpectedEof`].
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()>;
 }
 
 /// Follows a [`Spool`]. Holds no more than the bytes asked for.
