@@ -1,0 +1,111 @@
+//! Small private files beside the objects, such as manifests that wait to be published.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+
+use bytes::Bytes;
+
+use super::folder::Found;
+use super::home::Home;
+use super::part::{Part, Taken};
+use super::{off_worker, space};
+use crate::{ErrorKind, ObjectName, StoreError};
+
+/// Largest private file that is read back.
+const MAX_SIZE: u64 = 1 << 20;
+
+/// Files that only this program sees: whole and durable, or not there. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct PrivateFiles {
+    home: Home,
+}
+
+impl PrivateFiles {
+    pub(super) fn new(home: Home) -> Self {
+        Self { home }
+    }
+
+    /// Writes a file, replacing one of the same name in one step. At most 1 MiB.
+    pub async fn put(&self, name: &ObjectName, bytes: Bytes) -> Result<(), StoreError> {
+        let (home, name) = (self.home.clone(), name.clone());
+        off_worker("write", move || {
+            let path = home.pending.file(name.as_str());
+            if bytes.len() as u64 > MAX_SIZE {
+                return Err(oversized("write", &path, bytes.len() as u64));
+            }
+            home.ready()?;
+            let part = Part::create(&home.spool, name.as_str())?;
+            let mut file: &File = part.file();
+            file.write_all(&bytes)
+                .and_then(|()| file.sync_all())
+                .map_err(|error| space::write_error(&path, error))?;
+            part.publish(&home.pending, name.as_str(), Taken::Replace)?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Reads a file, None when there is none.
+    pub async fn get(&self, name: &ObjectName) -> Result<Option<Bytes>, StoreError> {
+        let (pending, name) = (self.home.pending.clone(), name.clone());
+        off_worker("read", move || {
+            if !pending.is_there("read")? {
+                return Ok(None);
+            }
+            if let Found::Nothing = pending.look("read", name.as_str())? {
+                return Ok(None);
+            }
+            let path = pending.file(name.as_str());
+            let (file, meta) = pending.open(name.as_str())?;
+            if meta.len() > MAX_SIZE {
+                return Err(oversized("read", &path, meta.len()));
+            }
+            let mut bytes = Vec::new();
+            file.take(MAX_SIZE)
+                .read_to_end(&mut bytes)
+                .map_err(|error| StoreError::io("read", path.display(), error))?;
+            Ok(Some(bytes.into()))
+        })
+        .await
+    }
+
+    /// The names of all files, sorted.
+    pub async fn list(&self) -> Result<Vec<ObjectName>, StoreError> {
+        let pending = self.home.pending.clone();
+        off_worker("list", move || {
+            if !pending.is_there("list")? {
+                return Ok(Vec::new());
+            }
+            let mut names: Vec<_> = pending
+                .files(|_| true)?
+                .into_iter()
+                .filter_map(|(name, _)| ObjectName::new(name).ok())
+                .collect();
+            names.sort();
+            Ok(names)
+        })
+        .await
+    }
+
+    /// Removes a file. One that is absent already is a success.
+    pub async fn remove(&self, name: &ObjectName) -> Result<(), StoreError> {
+        let (pending, name) = (self.home.pending.clone(), name.clone());
+        off_worker("delete", move || {
+            if !pending.is_there("delete")? {
+                return Ok(());
+            }
+            pending.remove(name.as_str())
+        })
+        .await
+    }
+}
+
+fn oversized(verb: &'static str, path: &Path, size: u64) -> StoreError {
+    StoreError::at(
+        ErrorKind::Corrupt,
+        verb,
+        path.display(),
+        format!("has {size} bytes: at most {MAX_SIZE} are allowed"),
+    )
+}
