@@ -1,1 +1,5 @@
 //! Stores around stores.
+
+mod faulty;
+
+pub use faulty::{Effect, Fault, Faults, Faulty};

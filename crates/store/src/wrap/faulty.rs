@@ -1,0 +1,407 @@
+//! A store that fails on demand, for tests that fail each effect once.
+//!
+//! A good run with [`Faults::none`] counts the effects: n. Then n runs with [`Faults::at`] fail
+//! each of them, in each way. Nothing is random, so a failing run can be run again.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::{
+    BoxRead, ErrorKind, Location, ObjectInfo, ObjectName, ReadBack, Spool, SpoolStore, Store,
+    StoreError, Tail, Upload,
+};
+
+/// A call that changes or asks the store. What follows a growing spool is not counted: its
+/// number of calls depends on who is faster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// [`Store::begin`] and [`SpoolStore::spool`].
+    Begin,
+    /// [`Upload::write`].
+    Write,
+    /// [`Spool::seal`].
+    Seal,
+    /// [`Upload::commit`].
+    Commit,
+    /// [`Upload::abort`].
+    Abort,
+    /// [`Store::read`] and [`Spool::reader`].
+    Read,
+    /// [`Store::list`].
+    List,
+    /// [`Store::delete`].
+    Delete,
+}
+
+/// How an effect fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// It is not done, and the caller hears so.
+    Fail,
+    /// It is done, yet the caller hears that it failed: a lost answer.
+    Lost,
+    /// It is not done, and nothing is from then on: the process is dead, the store is not.
+    /// Destructors still run, so what only they clean up is not left behind as a kill would.
+    Crash,
+}
+
+/// What goes wrong when, and what was done so far. Clones share the count: give one to several
+/// stores to number their effects together.
+#[derive(Debug, Clone)]
+pub struct Faults {
+    plan: Option<Plan>,
+    done: Arc<Mutex<Vec<Effect>>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Plan {
+    number: usize,
+    fault: Fault,
+    kind: ErrorKind,
+}
+
+impl Faults {
+    /// Only counts.
+    pub fn none() -> Self {
+        Self {
+            plan: None,
+            done: Arc::default(),
+        }
+    }
+
+    /// Fails the effect with this number (the first is 1) with an error of `kind`.
+    pub fn at(number: usize, fault: Fault, kind: ErrorKind) -> Self {
+        Self {
+            plan: Some(Plan {
+                number,
+                fault,
+                kind,
+            }),
+            done: Arc::default(),
+        }
+    }
+
+    /// Every effect asked for so far, in order, the failed ones too.
+    pub fn effects(&self) -> Vec<Effect> {
+        self.done
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// How many effects were asked for so far.
+    pub fn count(&self) -> usize {
+        self.done
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len()
+    }
+
+    /// Counts an effect and tells what becomes of it.
+    fn enter(&self, effect: Effect, place: &Place) -> Result<Outcome, StoreError> {
+        let number = {
+            let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+            done.push(effect);
+            done.len()
+        };
+        let Some(plan) = self.plan else {
+            return Ok(Outcome::Heard);
+        };
+        let error = || place.error(plan.kind, format!("fault {number} on purpose ({effect:?})"));
+        match plan.fault {
+            Fault::Crash if number >= plan.number => Err(error()),
+            Fault::Fail if number == plan.number => Err(error()),
+            Fault::Lost if number == plan.number => Ok(Outcome::Lost(error())),
+            _ => Ok(Outcome::Heard),
+        }
+    }
+
+    /// Fails what is not counted, once the process is dead.
+    fn alive(&self, place: &Place) -> Result<(), StoreError> {
+        match self.plan {
+            Some(plan) if plan.fault == Fault::Crash && self.count() >= plan.number => {
+                Err(place.error(plan.kind, String::from("dead on purpose")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What becomes of the answer of an effect that was done.
+enum Outcome {
+    Heard,
+    Lost(StoreError),
+}
+
+impl Outcome {
+    fn of<T>(self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
+        match self {
+            Self::Heard => answer,
+            Self::Lost(error) => answer.and(Err(error)),
+        }
+    }
+}
+
+/// Where a fault happens, for its message.
+#[derive(Debug, Clone)]
+struct Place {
+    location: Location,
+    object: String,
+}
+
+impl Place {
+    fn error(&self, kind: ErrorKind, message: String) -> StoreError {
+        let object = format!("{}/{}", self.location, self.object);
+        StoreError::at(kind, "reach", object, message)
+    }
+}
+
+/// A store around another that fails as planned.
+#[derive(Debug, Clone)]
+pub struct Faulty<S> {
+    inner: S,
+    faults: Faults,
+}
+
+impl<S: Store> Faulty<S> {
+    /// Puts `faults` between the caller and `inner`.
+    pub fn new(inner: S, faults: Faults) -> Self {
+        Self { inner, faults }
+    }
+
+    /// The store behind, which never fails.
+    pub fn inner(&self) -> &S {
+        &self.inner
+    }
+
+    fn place(&self, object: &str) -> Place {
+        Place {
+            location: self.inner.location().clone(),
+            object: object.to_string(),
+        }
+    }
+
+    fn wrap<U: ?Sized>(&self, inner: Box<U>, place: Place) -> FaultyUpload<U> {
+        FaultyUpload {
+            inner,
+            faults: self.faults.clone(),
+            place,
+        }
+    }
+}
+
+#[async_trait]
+impl<S: Store> Store for Faulty<S> {
+    fn location(&self) -> &Location {
+        self.inner.location()
+    }
+
+    async fn begin(&self, name: &ObjectName) -> Result<Box<dyn Upload>, StoreError> {
+        let place = self.place(name.as_str());
+        let outcome = self.faults.enter(Effect::Begin, &place)?;
+        let upload = outcome.of(self.inner.begin(name).await)?;
+        Ok(Box::new(self.wrap(upload, place)))
+    }
+
+    async fn read(
+        &self,
+        name: &ObjectName,
+        range: Option<Range<u64>>,
+    ) -> Result<BoxRead, StoreError> {
+        let outcome = self
+            .faults
+            .enter(Effect::Read, &self.place(name.as_str()))?;
+        outcome.of(self.inner.read(name, range).await)
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<ObjectInfo>, StoreError> {
+        let outcome = self.faults.enter(Effect::List, &self.place(prefix))?;
+        outcome.of(self.inner.list(prefix).await)
+    }
+
+    async fn delete(&self, name: &ObjectName) -> Result<(), StoreError> {
+        let outcome = self
+            .faults
+            .enter(Effect::Delete, &self.place(name.as_str()))?;
+        outcome.of(self.inner.delete(name).await)
+    }
+}
+
+#[async_trait]
+impl<S: SpoolStore> SpoolStore for Faulty<S> {
+    async fn spool(
+        &self,
+        name: &ObjectName,
+        expected: Option<u64>,
+    ) -> Result<Box<dyn Spool>, StoreError> {
+        let place = self.place(name.as_str());
+        let outcome = self.faults.enter(Effect::Begin, &place)?;
+        let spool = outcome.of(self.inner.spool(name, expected).await)?;
+        Ok(Box::new(self.wrap(spool, place)))
+    }
+}
+
+/// An upload, or a spool, that fails as planned.
+struct FaultyUpload<U: ?Sized> {
+    inner: Box<U>,
+    faults: Faults,
+    place: Place,
+}
+
+impl<U: ?Sized> FaultyUpload<U> {
+    fn enter(&self, effect: Effect) -> Result<Outcome, StoreError> {
+        self.faults.enter(effect, &self.place)
+    }
+}
+
+#[async_trait]
+impl<U: Upload + ?Sized> Upload for FaultyUpload<U> {
+    fn part_size(&self) -> usize {
+        self.inner.part_size()
+    }
+
+    async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError> {
+        let outcome = self.enter(Effect::Write)?;
+        outcome.of(self.inner.write(bytes).await)
+    }
+
+    async fn commit(self: Box<Self>) -> Result<ObjectInfo, StoreError> {
+        let outcome = self.enter(Effect::Commit)?;
+        outcome.of(self.inner.commit().await)
+    }
+
+    async fn abort(self: Box<Self>) -> Result<(), StoreError> {
+        let outcome = self.enter(Effect::Abort)?;
+        outcome.of(self.inner.abort().await)
+    }
+}
+
+#[async_trait]
+impl Spool for FaultyUpload<dyn Spool> {
+    fn tail(&self) -> Box<dyn Tail> {
+        Box::new(FaultyTail {
+            inner: self.inner.tail(),
+            faults: self.faults.clone(),
+            place: self.place.clone(),
+        })
+    }
+
+    fn reader(&self) -> Result<Box<dyn ReadBack>, StoreError> {
+        let outcome = self.enter(Effect::Read)?;
+        outcome.of(self.inner.reader())
+    }
+
+    async fn seal(&mut self) -> Result<(), StoreError> {
+        let outcome = self.enter(Effect::Seal)?;
+        outcome.of(self.inner.seal().await)
+    }
+}
+
+/// A tail that dies with the process.
+struct FaultyTail {
+    inner: Box<dyn Tail>,
+    faults: Faults,
+    place: Place,
+}
+
+#[async_trait]
+impl Tail for FaultyTail {
+    async fn next(&mut self, size: usize) -> Result<Bytes, StoreError> {
+        self.faults.alive(&self.place)?;
+        let bytes = self.inner.next(size).await?;
+        self.faults.alive(&self.place)?;
+        Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::Memory;
+
+    /// Spools one object, lists, and deletes what was there before.
+    async fn save(store: &dyn SpoolStore) -> Result<(), StoreError> {
+        let mut spool = store.spool(&ObjectName::new("new")?, None).await?;
+        spool.write(Bytes::from_static(b"one")).await?;
+        spool.write(Bytes::from_static(b"two")).await?;
+        spool.seal().await?;
+        spool.commit().await?;
+        for info in store.list("old").await? {
+            store.delete(&info.name).await?;
+        }
+        Ok(())
+    }
+
+    async fn with_old() -> Memory {
+        let memory = Memory::default();
+        let old = ObjectName::new("old").unwrap();
+        memory.begin(&old).await.unwrap().commit().await.unwrap();
+        memory
+    }
+
+    async fn names(store: &Memory) -> Vec<String> {
+        let list = store.list("").await.unwrap();
+        list.into_iter().map(|info| info.name.to_string()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_good_run_numbers_its_effects() {
+        use Effect::{Begin, Commit, Delete, List, Seal, Write};
+        let store = Faulty::new(with_old().await, Faults::none());
+        save(&store).await.unwrap();
+        let expected = [Begin, Write, Write, Seal, Commit, List, Delete];
+        assert_eq!(store.faults.effects(), expected);
+        assert_eq!(names(store.inner()).await, ["new"]);
+    }
+
+    #[tokio::test]
+    async fn each_effect_fails_in_each_way_and_only_a_lost_answer_leaves_it_done() {
+        let (before, both, after) = (vec!["old"], vec!["new", "old"], vec!["new"]);
+        for (number, undone, done) in [
+            (1, &before, &before),
+            (4, &before, &before),
+            (5, &before, &both),
+            (6, &both, &both),
+            (7, &both, &after),
+        ] {
+            for (fault, left) in [
+                (Fault::Fail, undone),
+                (Fault::Crash, undone),
+                (Fault::Lost, done),
+            ] {
+                let faults = Faults::at(number, fault, ErrorKind::Unavailable);
+                let store = Faulty::new(with_old().await, faults.clone());
+                let error = save(&store).await.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Unavailable);
+                assert_eq!(faults.count(), number, "{fault:?}");
+                assert_eq!(&names(store.inner()).await, left, "{fault:?} at {number}");
+                // The dead stay dead, the others go on.
+                let later = store.list("").await;
+                assert_eq!(later.is_err(), fault == Fault::Crash);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_wrapper_without_faults_keeps_the_contract() {
+        let store = Faulty::new(Memory::default(), Faults::none());
+        crate::contract::run(&store).await;
+        crate::contract::run_spool(&store).await;
+    }
+
+    #[tokio::test]
+    async fn a_tail_dies_with_the_process() {
+        let faults = Faults::at(3, Fault::Crash, ErrorKind::Unavailable);
+        let store = Faulty::new(Memory::default(), faults);
+        let name = ObjectName::new("new").unwrap();
+        let mut spool = store.spool(&name, None).await.unwrap();
+        spool.write(Bytes::from_static(b"some")).await.unwrap();
+        let mut tail = spool.tail();
+        assert_eq!(tail.next(2).await.unwrap(), "so");
+        spool.write(Bytes::from_static(b"more")).await.unwrap_err();
+        tail.next(1).await.unwrap_err();
+    }
+}
