@@ -36,11 +36,20 @@ const ODDITIES: &[&str] = &[
 /// # Panics
 /// When a promise is broken.
 pub async fn run(store: &dyn Store) {
+    run_with_names_up_to(store, crate::name::MAX_LEN).await;
+}
+
+/// Like [`run`], for a store behind which something cannot take the longest names: s3s-fs keeps
+/// an object's headers in a file named by the key in base64, and file systems stop at 255 bytes.
+///
+/// # Panics
+/// When a promise is broken.
+pub async fn run_with_names_up_to(store: &dyn Store, longest: usize) {
     clear(store).await;
     objects_come_back(store).await;
     ranges_are_exact(store).await;
     lists_are_sorted_and_whole(store).await;
-    odd_names_are_kept_apart(store).await;
+    odd_names_are_kept_apart(store, longest).await;
     nothing_shows_before_commit(store).await;
     abort_leaves_nothing(store).await;
     drop_leaves_nothing(store).await;
@@ -154,9 +163,9 @@ async fn lists_are_sorted_and_whole(store: &dyn Store) {
     assert_eq!(found, expected, "after the delete of \"a\"");
 }
 
-async fn odd_names_are_kept_apart(store: &dyn Store) {
+async fn odd_names_are_kept_apart(store: &dyn Store, longest: usize) {
     clear(store).await;
-    let longest = "x".repeat(crate::name::MAX_LEN - PREFIX.len());
+    let longest = "x".repeat(longest - PREFIX.len());
     let texts: Vec<&str> = ODDITIES.iter().copied().chain([&*longest]).collect();
     for text in &texts {
         put(store, &name(text), text.as_bytes(), text.len()).await;

@@ -3,4 +3,5 @@
 //! Every server is started by the test that needs it, on a free loopback port, and dies with the
 //! value that stands for it. A tool that is not installed fails the test and names `.ci/install`.
 
+pub mod s3_peer;
 pub mod tools;

@@ -1,1 +1,30 @@
-//! A bucket as a store.
+//! A bucket as a store: any server that speaks Amazon's S3 protocol.
+//!
+//! rust-s3 signs every request and models the XML; an HTTP client of our own carries it, because
+//! rust-s3's transport takes no CA, knows no stall timeout, follows redirects without their
+//! signature and hides the error code (docs/adr/0005). One noun a file:
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`config`] | what the operator writes, and every fault in it at once |
+//! | `address` | the endpoint and where in it the bucket's name goes |
+//! | `transport` | the HTTP client, its trust roots, and progress instead of deadlines |
+//! | `region` | which region signs: written, seen in the host name, asked, or told by an error |
+//! | `request` | one request: sign, send, try again |
+//! | `error` | what a failed request means, and in whose words it is told |
+//! | `upload`, `list`, `read` | the three calls that are more than one request or one reply |
+//! | [`store`] | [`S3Store`], the door |
+
+mod address;
+pub mod config;
+mod error;
+mod list;
+mod read;
+mod region;
+mod request;
+pub mod store;
+mod transport;
+mod upload;
+
+pub use config::{Addressing, ConfigFault, Credentials, CustomCa, ProxyUse, S3Config, Tuning};
+pub use store::S3Store;

@@ -1,0 +1,346 @@
+//! What the operator writes about a bucket, and everything that is wrong with it at once.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use zeroize::Zeroizing;
+
+use super::address::Endpoint;
+
+/// One bucket, a folder in it, and how to get there. Nothing is checked before
+/// [`check`](Self::check) or [`S3Store::open`](super::S3Store::open).
+#[derive(Debug, Clone, Default)]
+pub struct S3Config {
+    /// A bare host, `host:port`, or either behind `http://` or `https://` (`https` when bare; IPv6
+    /// in brackets). Empty or `s3.amazonaws.com` is Amazon, in whichever region the bucket lives.
+    pub endpoint: String,
+    /// The region that signs. Without one it is taken from an amazonaws host name, else asked.
+    pub region: Option<String>,
+    /// The bucket's name.
+    pub bucket: String,
+    /// The folder inside the bucket, such as `clusters/east`; slashes around it are ignored.
+    pub folder: Option<String>,
+    /// The keys.
+    pub credentials: Credentials,
+    /// Who else is trusted to vouch for the server, besides the system's roots.
+    pub custom_ca: Option<CustomCa>,
+    /// Where the bucket's name goes.
+    pub addressing: Addressing,
+    /// Times, tries and sizes. The default is right for a daemon.
+    pub tuning: Tuning,
+}
+
+/// An access key with its secret. The memory is wiped when dropped, and `Debug` shows no value.
+#[derive(Clone, Default)]
+pub struct Credentials {
+    access_key: Zeroizing<String>,
+    secret_key: Zeroizing<String>,
+    session_token: Option<Zeroizing<String>>,
+}
+
+impl Credentials {
+    /// A pair of keys, unchecked.
+    pub fn new(access_key: impl Into<String>, secret_key: impl Into<String>) -> Self {
+        Self {
+            access_key: Zeroizing::new(access_key.into()),
+            secret_key: Zeroizing::new(secret_key.into()),
+            session_token: None,
+        }
+    }
+
+    /// Adds the token of temporary keys.
+    #[must_use]
+    pub fn with_session_token(mut self, token: impl Into<String>) -> Self {
+        self.session_token = Some(Zeroizing::new(token.into()));
+        self
+    }
+
+    /// The same in rust-s3's words. Its copies are not wiped: they live as long as the store.
+    /// With keys given it looks nowhere else for some.
+    pub(super) fn for_signing(&self) -> Result<s3::creds::Credentials, String> {
+        s3::creds::Credentials::new(
+            Some(&self.access_key),
+            Some(&self.secret_key),
+            None,
+            self.session_token.as_deref().map(String::as_str),
+            None,
+        )
+        .map_err(|cause| cause.to_string())
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credentials(redacted)")
+    }
+}
+
+/// A CA as people write it: the path of a PEM file, the PEM text itself, or that text in base64
+/// (RKE's cluster.yml has always taken the last).
+#[derive(Clone)]
+pub struct CustomCa(String);
+
+impl CustomCa {
+    /// Takes any of the three forms; which it is, is decided when it is loaded.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Reads the certificates. Errors are worded for the operator.
+    pub(super) fn load(&self) -> Result<Vec<CertificateDer<'static>>, String> {
+        let text = self.0.trim();
+        let (pem, place) = if text.contains("-----BEGIN") {
+            (text.as_bytes().to_vec(), String::from("the text given"))
+        } else if let Some(pem) = pem_in_base64(text) {
+            (pem, String::from("the base64 given"))
+        } else {
+            let path = PathBuf::from(text);
+            let pem = std::fs::read(&path).map_err(|cause| {
+                format!(
+                    "read {}: {cause}: give the path of a PEM file, PEM text, or base64 of it",
+                    shortened(text)
+                )
+            })?;
+            (pem, path.display().to_string())
+        };
+        certificates(&pem).map_err(|why| format!("{place} {why}: give a CA certificate in PEM"))
+    }
+}
+
+impl fmt::Debug for CustomCa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CustomCa({})", shortened(&self.0))
+    }
+}
+
+fn pem_in_base64(text: &str) -> Option<Vec<u8>> {
+    let packed: String = text.split_whitespace().collect();
+    let bytes = STANDARD.decode(packed).ok()?;
+    bytes
+        .windows(b"-----BEGIN".len())
+        .any(|window| window == b"-----BEGIN")
+        .then_some(bytes)
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let found = CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|_| String::from("is not PEM"))?;
+    if found.is_empty() {
+        return Err(String::from("holds no certificate"));
+    }
+    let mut roots = RootCertStore::empty();
+    for certificate in &found {
+        roots
+            .add(certificate.clone())
+            .map_err(|_| String::from("holds a broken certificate"))?;
+    }
+    Ok(found)
+}
+
+fn shortened(text: &str) -> String {
+    let mut short: String = text.escape_debug().take(60).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}
+
+/// Where the bucket's name goes in a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Addressing {
+    /// In the host name for Amazon, Google and Aliyun (in the path all the same when the bucket's
+    /// name has a dot, which their certificates do not cover), in the path for everyone else.
+    #[default]
+    Auto,
+    /// `https://endpoint/bucket/key`.
+    Path,
+    /// `https://bucket.endpoint/key`.
+    VirtualHost,
+}
+
+/// Whether proxies of the environment (`HTTPS_PROXY`, `NO_PROXY`, …) are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ProxyUse {
+    /// As the environment says.
+    #[default]
+    Environment,
+    /// Never.
+    Direct,
+}
+
+/// Times, tries and sizes of one store.
+#[derive(Debug, Clone)]
+pub struct Tuning {
+    /// Longest wait for a connection, TLS included.
+    pub connect_timeout: Duration,
+    /// Longest time without a byte moving, either way. There is no limit on the whole: a slow
+    /// line is slow, not broken.
+    pub stall_timeout: Duration,
+    /// How often a request is tried in all, at least once.
+    pub tries: usize,
+    /// The wait before the second try; it doubles from there, with jitter.
+    pub first_delay: Duration,
+    /// Longest wait between tries, also when the server asks for more.
+    pub max_delay: Duration,
+    /// Bytes in one part of an upload. Servers refuse less than 5 MiB, and more than 10,000 parts.
+    pub part_size: usize,
+    /// Parts under way at once, at least one.
+    pub parts_in_flight: usize,
+    /// Proxies.
+    pub proxy: ProxyUse,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(5),
+            stall_timeout: Duration::from_secs(30),
+            tries: 5,
+            first_delay: Duration::from_millis(200),
+            max_delay: Duration::from_secs(30),
+            part_size: 8 * 1024 * 1024,
+            parts_in_flight: 2,
+            proxy: ProxyUse::Environment,
+        }
+    }
+}
+
+/// One thing that is wrong, and the cure: `bucket_name: is empty: name the bucket`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {message}")]
+pub struct ConfigFault {
+    /// The key in `s3backupconfig`.
+    pub key: &'static str,
+    /// What is wrong, and what to do. Holds no secret.
+    pub message: String,
+}
+
+impl S3Config {
+    /// Everything that is wrong, in the order of the keys; empty when nothing is. Reads the CA's
+    /// file, touches no network.
+    pub fn check(&self) -> Vec<ConfigFault> {
+        let mut faults = Vec::new();
+        let mut fault = |key, message: String| faults.push(ConfigFault { key, message });
+
+        match Endpoint::parse(&self.endpoint) {
+            Err(why) => fault("endpoint", why),
+            Ok(endpoint) if self.addressing == Addressing::VirtualHost && endpoint.is_ip() => {
+                fault(
+                    "endpoint",
+                    String::from(
+                        "is an address, which cannot carry a bucket's name: use path style",
+                    ),
+                )
+            }
+            Ok(_) => {}
+        }
+        if let Some(why) = self.region.as_deref().and_then(wrong_region) {
+            fault("region", why);
+        }
+        if let Some(why) = wrong_bucket(&self.bucket) {
+            fault("bucket_name", why);
+        }
+        if let Some(why) = self.folder.as_deref().and_then(wrong_folder) {
+            fault("folder", why);
+        }
+        let keys = &self.credentials;
+        let token = keys.session_token.as_deref().map(String::as_str);
+        for (key, value) in [
+            ("access_key", Some(keys.access_key.as_str())),
+            ("secret_key", Some(keys.secret_key.as_str())),
+            ("session_token", token),
+        ] {
+            if let Some(why) = value.and_then(wrong_secret) {
+                fault(key, why.into());
+            }
+        }
+        if let Some(Err(why)) = self.custom_ca.as_ref().map(CustomCa::load) {
+            fault("custom_ca", why);
+        }
+        faults
+    }
+
+    /// The folder as the beginning of every key: empty, or with one slash at its end.
+    pub(super) fn key_prefix(&self) -> String {
+        match self
+            .folder
+            .as_deref()
+            .map(|folder| folder.trim_matches('/'))
+        {
+            None | Some("") => String::new(),
+            Some(folder) => format!("{folder}/"),
+        }
+    }
+}
+
+fn wrong_region(region: &str) -> Option<String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    (!region.chars().all(plain)).then(|| {
+        format!(
+            "{} is no region: use letters, digits and dashes, or leave it empty",
+            shortened(region)
+        )
+    })
+}
+
+/// What a bucket's name may hold is narrower on Amazon and wider elsewhere; here only what cannot
+/// stand in a host or a path is refused.
+fn wrong_bucket(bucket: &str) -> Option<String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if bucket.is_empty() {
+        Some(String::from("is empty: name the bucket"))
+    } else if bucket.contains('/') {
+        Some(format!(
+            "{} holds a slash: give the bucket alone, and what follows it as folder",
+            shortened(bucket)
+        ))
+    } else if !bucket.chars().all(plain) || bucket.starts_with('.') || bucket.contains("..") {
+        Some(format!(
+            "{} is no bucket name: use letters, digits, dashes and dots",
+            shortened(bucket)
+        ))
+    } else {
+        None
+    }
+}
+
+/// `.`, `..` and empty segments would be folded away on the way, and the objects land elsewhere.
+fn wrong_folder(folder: &str) -> Option<String> {
+    let inner = folder.trim_matches('/');
+    if inner.is_empty() {
+        return None;
+    }
+    let shown = shortened(folder);
+    for segment in inner.split('/') {
+        if matches!(segment, "" | "." | "..") {
+            return Some(format!(
+                "{shown} has an empty, \".\" or \"..\" segment: write it out plainly"
+            ));
+        }
+        if segment.contains(char::is_control) || segment.trim() != segment {
+            return Some(format!(
+                "{shown} has control characters or outer white space: write it without"
+            ));
+        }
+    }
+    None
+}
+
+fn wrong_secret(value: &str) -> Option<&'static str> {
+    if value.is_empty() {
+        Some("is empty: both access_key and secret_key are needed")
+    } else if value.contains(char::is_whitespace) {
+        Some("holds white space: copy it again without")
+    } else if value.contains(|c: char| c.is_control() || !c.is_ascii()) {
+        Some("holds characters that no key has: copy it again")
+    } else {
+        None
+    }
+}

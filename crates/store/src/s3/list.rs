@@ -1,0 +1,89 @@
+//! A listing: pages to the end, or an error.
+//!
+//! `encoding-type=url` is not asked for: s3s echoes it without encoding anything, so a reply that
+//! claims it cannot be trusted, and every key that is an [`ObjectName`] stands in XML as it is.
+
+use chrono::{DateTime, Utc};
+use s3::command::Command;
+use s3::serde_types::{ListBucketResult, Object};
+
+use super::error::Fault;
+use super::request::{BucketClient, Call};
+use crate::{ObjectInfo, ObjectName};
+
+/// More pages than any bucket of snapshots has: a server that never ends a listing is an error.
+const MAX_PAGES: usize = 10_000;
+
+/// The objects directly under `folder` (empty, or ending in a slash) whose names start with
+/// `prefix`, sorted by name.
+pub(super) async fn list(
+    client: &BucketClient,
+    folder: &str,
+    prefix: &str,
+) -> Result<Vec<ObjectInfo>, Fault> {
+    let mut found = Vec::new();
+    let mut token: Option<String> = None;
+    for _ in 0..MAX_PAGES {
+        let page = page(client, format!("{folder}{prefix}"), token.clone(), None).await?;
+        found.extend(
+            page.contents
+                .iter()
+                .filter_map(|object| info(folder, prefix, object)),
+        );
+        if !page.is_truncated {
+            found.sort_by(|a, b| a.name.cmp(&b.name));
+            return Ok(found);
+        }
+        match page.next_continuation_token {
+            Some(next) if token.as_ref() != Some(&next) => token = Some(next),
+            _ => {
+                return Err(Fault::Nonsense(
+                    "the listing says that more follows but not from where".into(),
+                ));
+            }
+        }
+    }
+    Err(Fault::Nonsense(format!(
+        "the listing does not end after {MAX_PAGES} pages"
+    )))
+}
+
+/// Asks for one key at most: enough to prove that bucket, keys and rights are right.
+pub(super) async fn probe(client: &BucketClient, folder: &str) -> Result<(), Fault> {
+    page(client, folder.to_owned(), None, Some(1)).await?;
+    Ok(())
+}
+
+async fn page(
+    client: &BucketClient,
+    prefix: String,
+    token: Option<String>,
+    max_keys: Option<usize>,
+) -> Result<ListBucketResult, Fault> {
+    let command = Command::ListObjectsV2 {
+        prefix,
+        delimiter: Some("/".into()),
+        continuation_token: token,
+        start_after: None,
+        max_keys,
+    };
+    client
+        .call(&Call::new("", command))
+        .await?
+        .model("listing of a bucket")
+}
+
+/// Keys that are no names are not ours: the folder's own empty object, and what others put there.
+fn info(folder: &str, prefix: &str, object: &Object) -> Option<ObjectInfo> {
+    let name = object.key.strip_prefix(folder)?;
+    if !name.starts_with(prefix) {
+        return None;
+    }
+    Some(ObjectInfo {
+        name: ObjectName::new(name).ok()?,
+        size: object.size,
+        modified: DateTime::parse_from_rfc3339(&object.last_modified)
+            .ok()
+            .map(|time| time.with_timezone(&Utc)),
+    })
+}

@@ -1,0 +1,125 @@
+//! One object's bytes, as they come, and proof that none is missing.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt as _};
+use reqwest::Response;
+use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap};
+use s3::command::Command;
+
+use super::error::Fault;
+use super::request::{BucketClient, Call};
+use crate::{BoxRead, ErrorKind, StoreError};
+
+/// Opens `key`, whole or the bytes of `range`. `object` is how messages call it.
+pub(super) async fn read(
+    client: Arc<BucketClient>,
+    key: &str,
+    object: String,
+    range: Option<Range<u64>>,
+) -> Result<BoxRead, StoreError> {
+    let outside = || {
+        let text = "the range asked for is not inside the object";
+        StoreError::at(ErrorKind::Corrupt, "read", &object, text)
+    };
+    let command = match &range {
+        None => Command::GetObject,
+        Some(range) if range.end > range.start => Command::GetObjectRange {
+            start: range.start,
+            end: Some(range.end - 1),
+        },
+        // HTTP cannot ask for nothing; whether nothing lies inside the object, HEAD tells.
+        Some(range) => {
+            let head = client
+                .call(&Call::new(key, Command::HeadObject))
+                .await
+                .map_err(|fault| client.tell("read", &object, fault))?;
+            return match length(&head.headers) {
+                Some(size) if range.start == range.end && range.start <= size => {
+                    Ok(stream::empty().boxed())
+                }
+                _ => Err(outside()),
+            };
+        }
+    };
+    let response = match client.open(&Call::new(key, command)).await {
+        Ok(response) => response,
+        Err(fault) if fault.has_status(416) => return Err(outside()),
+        Err(fault) => return Err(client.tell("read", &object, fault)),
+    };
+    let expected = match &range {
+        None => length(response.headers()),
+        Some(range) => match answered(response.headers()) {
+            Some(part) if part == *range => Some(range.end - range.start),
+            // A shorter part: the range reaches past the end.
+            Some(part) if part.start == range.start && part.end < range.end => {
+                return Err(outside());
+            }
+            _ => {
+                let fault = Fault::Nonsense("the reply holds other bytes than asked for".into());
+                return Err(client.tell("read", &object, fault));
+            }
+        },
+    };
+    let body = Body {
+        client,
+        response,
+        object,
+        expected,
+        taken: 0,
+    };
+    Ok(stream::try_unfold(body, Body::next).boxed())
+}
+
+fn length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// `bytes 0-4/10` (RFC 9110, 14.4). Read instead of the status: rclone answers 200 to a range.
+fn answered(headers: &HeaderMap) -> Option<Range<u64>> {
+    let text = headers.get(CONTENT_RANGE)?.to_str().ok()?;
+    let (first, rest) = text.strip_prefix("bytes ")?.split_once('-')?;
+    let (last, _total) = rest.split_once('/')?;
+    Some(first.parse().ok()?..last.parse::<u64>().ok()?.checked_add(1)?)
+}
+
+struct Body {
+    client: Arc<BucketClient>,
+    response: Response,
+    object: String,
+    /// Without it (a chunked reply to a whole read) the protocol's own end mark is the proof.
+    expected: Option<u64>,
+    taken: u64,
+}
+
+impl Body {
+    async fn next(mut self) -> Result<Option<(Bytes, Self)>, StoreError> {
+        let next = self
+            .client
+            .transport()
+            .next_chunk(&mut self.response)
+            .await
+            .map_err(|fault| self.client.tell("read", &self.object, fault.into()))?;
+        if let Some(chunk) = next {
+            self.taken += chunk.len() as u64;
+            if self.expected.is_none_or(|expected| self.taken <= expected) {
+                return Ok(Some((chunk, self)));
+            }
+        } else if self.expected.is_none_or(|expected| self.taken == expected) {
+            return Ok(None);
+        }
+        let message = format!(
+            "{} bytes came where {} were told",
+            self.taken,
+            self.expected.unwrap_or_default()
+        );
+        Err(StoreError::at(
+            ErrorKind::Unavailable,
+            "read",
+            &self.object,
+            message,
+        ))
+    }
+}

@@ -1,0 +1,141 @@
+//! The door to a bucket.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use reqwest::header::HeaderValue;
+use s3::command::Command;
+
+use super::config::S3Config;
+use super::list;
+use super::read;
+use super::request::{BucketClient, Call};
+use super::upload::S3Upload;
+use crate::{BoxRead, ErrorKind, Location, ObjectInfo, ObjectName, Store, StoreError, Upload};
+
+/// A folder of a bucket.
+///
+/// An upload that is dropped without commit or abort may leave parts in the bucket that no
+/// listing shows and somebody pays for: give the bucket a lifecycle rule that ends incomplete
+/// uploads. On every error that the upload itself returns they have been removed.
+#[derive(Debug)]
+pub struct S3Store {
+    client: Arc<BucketClient>,
+    /// The beginning of every key: empty, or with one slash at its end.
+    folder: String,
+    location: Location,
+    stamps: Stamps,
+}
+
+impl S3Store {
+    /// Opens a bucket without touching the network. Every fault of the configuration is in the
+    /// error, which has kind [`Config`](ErrorKind::Config).
+    pub fn open(config: &S3Config) -> Result<Self, StoreError> {
+        let folder = config.key_prefix();
+        let place = format!("s3://{}/{folder}", config.bucket);
+        let location = Location::new(place.trim_end_matches('/'));
+        let refused = |why: String| StoreError::at(ErrorKind::Config, "open", &location, why);
+
+        let faults = config.check();
+        if !faults.is_empty() {
+            let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+            return Err(refused(faults.join("; ")));
+        }
+        Ok(Self {
+            client: Arc::new(BucketClient::new(config).map_err(refused)?),
+            stamps: Stamps::new().map_err(refused)?,
+            folder,
+            location,
+        })
+    }
+
+    /// Proves that the bucket is there and the keys may list it, by one small request. For a
+    /// clear error at the start; nothing else depends on it.
+    pub async fn check_bucket(&self) -> Result<(), StoreError> {
+        list::probe(&self.client, &self.folder)
+            .await
+            .map_err(|fault| self.client.tell("check", &self.location, fault))
+    }
+
+    fn key(&self, name: &ObjectName) -> String {
+        format!("{}{name}", self.folder)
+    }
+
+    fn object(&self, name: &ObjectName) -> String {
+        format!("{}/{name}", self.location)
+    }
+}
+
+#[async_trait]
+impl Store for S3Store {
+    fn location(&self) -> &Location {
+        &self.location
+    }
+
+    async fn begin(&self, name: &ObjectName) -> Result<Box<dyn Upload>, StoreError> {
+        Ok(Box::new(S3Upload::new(
+            Arc::clone(&self.client),
+            name.clone(),
+            self.key(name),
+            self.object(name),
+            self.stamps.next(),
+        )))
+    }
+
+    async fn read(
+        &self,
+        name: &ObjectName,
+        range: Option<Range<u64>>,
+    ) -> Result<BoxRead, StoreError> {
+        let client = Arc::clone(&self.client);
+        read::read(client, &self.key(name), self.object(name), range).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<ObjectInfo>, StoreError> {
+        list::list(&self.client, &self.folder, prefix)
+            .await
+            .map_err(|fault| self.client.tell("list", &self.location, fault))
+    }
+
+    async fn delete(&self, name: &ObjectName) -> Result<(), StoreError> {
+        let key = self.key(name);
+        match self
+            .client
+            .call(&Call::new(&key, Command::DeleteObject))
+            .await
+        {
+            Ok(_) => Ok(()),
+            Err(fault) if fault.has_code("NoSuchKey") => Ok(()),
+            Err(fault) => Err(self.client.tell("delete", self.object(name), fault)),
+        }
+    }
+}
+
+/// Marks that no two uploads share: random for each store, counted inside it.
+#[derive(Debug)]
+struct Stamps {
+    base: u64,
+    count: AtomicU64,
+}
+
+impl Stamps {
+    fn new() -> Result<Self, String> {
+        let mut base = [0; 8];
+        rustls::crypto::ring::default_provider()
+            .secure_random
+            .fill(&mut base)
+            .map_err(|_| String::from("the system gives no random bytes"))?;
+        Ok(Self {
+            base: u64::from_le_bytes(base),
+            count: AtomicU64::new(0),
+        })
+    }
+
+    fn next(&self) -> HeaderValue {
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        let text = format!("{:016x}-{count}", self.base);
+        HeaderValue::try_from(text).expect("hexadecimal digits and a dash are a header value")
+    }
+}

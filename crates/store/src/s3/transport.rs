@@ -1,0 +1,105 @@
+//! The HTTP client of one store: whom it trusts, and progress instead of deadlines.
+//!
+//! A request fails when no byte has moved for the stall timeout, in either direction. There is no
+//! deadline on the whole, so a slow line is only slow. reqwest's own `read_timeout` cannot serve
+//! here: it counts from the start of the request, so that it also ends an upload that moves.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+use reqwest::header::HeaderMap;
+use reqwest::{Body, Certificate, Client, Method, Response, Url, redirect};
+use tokio::sync::Notify;
+
+use super::config::{ProxyUse, S3Config};
+use super::error::LineFault;
+
+/// Bytes handed to the socket at a time: small enough that a line of 2 kB/s still shows progress.
+const SEND_CHUNK: usize = 64 * 1024;
+
+#[derive(Debug)]
+pub(super) struct Transport {
+    http: Client,
+    stall: Duration,
+}
+
+impl Transport {
+    /// Builds the client. The CA's file is read here and not again.
+    pub(super) fn new(config: &S3Config) -> Result<Self, String> {
+        let mut http = Client::builder()
+            .connect_timeout(config.tuning.connect_timeout)
+            // A redirect needs a signature for its own host; `region` follows those that matter.
+            .redirect(redirect::Policy::none())
+            .user_agent(concat!("rollsnap/", env!("CARGO_PKG_VERSION")));
+        if config.tuning.proxy == ProxyUse::Direct {
+            http = http.no_proxy();
+        }
+        if let Some(ca) = &config.custom_ca {
+            for certificate in ca.load()? {
+                let certificate = Certificate::from_der(&certificate)
+                    .map_err(|cause| format!("custom_ca: {cause}"))?;
+                http = http.add_root_certificate(certificate);
+            }
+        }
+        Ok(Self {
+            http: http
+                .build()
+                .map_err(|cause| format!("HTTP client: {cause}"))?,
+            stall: config.tuning.stall_timeout,
+        })
+    }
+
+    /// Sends one request and waits for the head of its reply.
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        url: Url,
+        headers: HeaderMap,
+        payload: Bytes,
+    ) -> Result<Response, LineFault> {
+        let progress = Arc::new(Notify::new());
+        let sending = self
+            .http
+            .request(method, url)
+            .headers(headers)
+            .body(watched(payload, Arc::clone(&progress)))
+            .send();
+        tokio::pin!(sending);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut sending => return done.map_err(LineFault::new),
+                () = progress.notified() => {}
+                () = tokio::time::sleep(self.stall) => return Err(LineFault::stalled(self.stall)),
+            }
+        }
+    }
+
+    /// The next bytes of a reply, none at its end.
+    pub(super) async fn next_chunk(
+        &self,
+        response: &mut Response,
+    ) -> Result<Option<Bytes>, LineFault> {
+        match tokio::time::timeout(self.stall, response.chunk()).await {
+            Ok(chunk) => chunk.map_err(LineFault::new),
+            Err(_) => Err(LineFault::stalled(self.stall)),
+        }
+    }
+}
+
+/// A body that tells whenever the socket took some of it. Its length stands in the signed
+/// `content-length`, which hyper keeps.
+fn watched(payload: Bytes, progress: Arc<Notify>) -> Body {
+    if payload.is_empty() {
+        return Body::from(payload);
+    }
+    Body::wrap_stream(stream::unfold(payload, move |mut rest| {
+        progress.notify_one();
+        let chunk = rest.split_to(rest.len().min(SEND_CHUNK));
+        let next = (!chunk.is_empty()).then_some((Ok::<_, Infallible>(chunk), rest));
+        std::future::ready(next)
+    }))
+}
