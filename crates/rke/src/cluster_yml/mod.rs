@@ -1,0 +1,159 @@
+//! `services.etcd` of RKE's `cluster.yml`, or the same keys in a small file of their own.
+//!
+//! The keys are those of RKE (`types/backup_types.go` and `types/rke_types.go` of rancher/rke):
+//! `snapshot`, `creation` and `retention` since v0.1.7, `backup_config` since v0.2.0. RKE itself
+//! ignores what it does not know; that cost people months of backups (`endpoint_ca` for
+//! `custom_ca`, `s3backupconfig` one level too high). Here every key of the backup sections must
+//! be right, while the rest of the file may hold anything.
+//!
+//! A file is a `cluster.yml` as soon as one of RKE's own top-level keys stands in it. Otherwise
+//! it is a small file: `backup_config` and the older keys at the top level, or the keys of
+//! `backup_config` themselves. `dir`, `endpoints` and their like are ours and stand at the top
+//! level of either.
+
+mod keys;
+mod reading;
+mod value;
+
+use std::time::Duration;
+
+use crate::{Faults, Secret, Wrong, text, yaml};
+
+use reading::Reading;
+
+/// A value, and where it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located<T> {
+    /// The value, checked.
+    pub value: T,
+    /// Its line, counted from 1.
+    pub line: u32,
+    /// The keys that lead to it, joined by dots.
+    pub key_path: String,
+}
+
+/// What one file says. None is "not said": the key is missing, null, or an empty text, as
+/// `rke config` writes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClusterYml {
+    /// `snapshot`: whether snapshots are taken at all.
+    pub snapshot: Option<Located<bool>>,
+    /// `creation`: the older form of the interval.
+    pub creation: Option<Located<Duration>>,
+    /// `retention` as a duration: the older form, an age.
+    pub retention: Option<Located<Duration>>,
+    /// `backup_config`, which supersedes the older form key by key.
+    pub backup_config: Option<Located<BackupConfig>>,
+    /// Keys that RKE does not have.
+    pub own: Own,
+}
+
+/// `backup_config`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BackupConfig {
+    /// `enabled`: whether snapshots are taken at all.
+    pub enabled: Option<Located<bool>>,
+    /// `interval_hours`, within [`bounds::INTERVAL_HOURS`](crate::bounds::INTERVAL_HOURS).
+    pub interval_hours: Option<Located<u32>>,
+    /// `retention` as a number of snapshots, within
+    /// [`bounds::RETENTION_COUNT`](crate::bounds::RETENTION_COUNT).
+    pub retention: Option<Located<u32>>,
+    /// `s3backupconfig`.
+    pub s3backupconfig: Option<Located<S3BackupConfig>>,
+    /// `safe_timestamp`: `-` for `:` in names.
+    pub safe_timestamp: Option<Located<bool>>,
+    /// `timeout` of one attempt; whole seconds in RKE, a duration is taken too.
+    pub timeout: Option<Located<Duration>>,
+    /// `compression`, our own.
+    pub compression: Option<Located<Compression>>,
+}
+
+/// `s3backupconfig`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct S3BackupConfig {
+    /// `access_key`.
+    pub access_key: Option<Located<Secret>>,
+    /// `secret_key`.
+    pub secret_key: Option<Located<Secret>>,
+    /// `access_key_file`, our own: a file that holds nothing but the key.
+    pub access_key_file: Option<Located<String>>,
+    /// `secret_key_file`, our own.
+    pub secret_key_file: Option<Located<String>>,
+    /// `bucket_name`.
+    pub bucket_name: Option<Located<String>>,
+    /// `region`.
+    pub region: Option<Located<String>>,
+    /// `endpoint`: a host, a host and port, or an URL.
+    pub endpoint: Option<Located<String>>,
+    /// `custom_ca`: PEM text, as RKE has it, or the path of a file.
+    pub custom_ca: Option<Located<String>>,
+    /// `folder`.
+    pub folder: Option<Located<String>>,
+}
+
+/// Keys of our own at the top level.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Own {
+    /// `dir`: where snapshots are kept.
+    pub dir: Option<Located<String>>,
+    /// `endpoints`: one text, or a list; a text may hold several between commas.
+    pub endpoints: Option<Located<Vec<String>>>,
+    /// `cacert`: path of the CA that signed etcd's certificate.
+    pub cacert: Option<Located<String>>,
+    /// `cert`: path of the client certificate.
+    pub cert: Option<Located<String>>,
+    /// `key`: path of the client certificate's key.
+    pub key: Option<Located<String>>,
+    /// `user`: `name` or `name:password`, hence kept like a secret.
+    pub user: Option<Located<Secret>>,
+    /// `password_file`: path of a file that holds the password.
+    pub password_file: Option<Located<String>>,
+}
+
+/// How a snapshot is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compression {
+    /// As etcd sent it.
+    #[default]
+    None,
+    /// As a Zstandard frame.
+    Zstd,
+}
+
+impl Compression {
+    /// The words for it, in the order of the variants.
+    pub const WORDS: [&'static str; 2] = ["none", "zstd"];
+
+    /// Reads one of [`WORDS`](Self::WORDS).
+    pub fn parse(word: &str) -> Result<Self, Wrong> {
+        match word {
+            "none" => Ok(Self::None),
+            "zstd" => Ok(Self::Zstd),
+            other => Err(Wrong::new(
+                format!("is {:?}", value::shortened(other)),
+                "write none or zstd",
+            )),
+        }
+    }
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        Self::WORDS[self as usize]
+    }
+}
+
+/// Reads a file's bytes; `file` is its name for messages.
+///
+/// At most 4 MiB of UTF-8 (a byte order mark is passed over) holding one YAML document that is a
+/// mapping. Takes time and memory in proportion to the size, whatever the content.
+///
+/// # Errors
+/// Every fault at once, in the order of the lines; one alone when the file cannot be read as YAML.
+pub fn parse(file: &str, bytes: &[u8]) -> Result<ClusterYml, Faults> {
+    let read = text::decode(bytes).and_then(|text| yaml::read(text, &keys::TOP));
+    let node = read.map_err(|(line, wrong)| Faults::whole(file, line, wrong))?;
+    Reading::new(file).top(&node)
+}
+
+#[cfg(test)]
+mod tests;
