@@ -1,1 +1,31 @@
-//! engine
+//! Decides what is saved, kept and copied, and carries it out.
+//!
+//! *Decide purely, act plainly*: [`schedule`] and [`retention`] are functions of their arguments,
+//! time included; [`pipeline`] shows a whole save on one page; [`roller`] is the one loop that
+//! owns state. Everything that happens is told as an [`event`].
+
+pub mod backoff;
+pub mod catalog;
+pub mod clock;
+pub mod codec;
+pub mod drafts;
+pub mod event;
+pub mod follow;
+pub mod kind;
+pub mod manifest;
+pub mod mirror;
+pub mod name;
+pub mod pipeline;
+pub mod prune;
+pub mod reconcile;
+pub mod retention;
+pub mod roller;
+pub mod schedule;
+
+pub use catalog::{Catalog, Entry, Standing};
+pub use clock::{Clock, SystemClock};
+pub use codec::Codec;
+pub use event::{Event, Observer};
+pub use kind::Kind;
+pub use manifest::Manifest;
+pub use name::SnapshotName;

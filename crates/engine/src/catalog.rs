@@ -1,0 +1,210 @@
+//! What a store holds: snapshots with their manifests, and what we did not make.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use rollsnap_store::{ErrorKind, ObjectInfo, ObjectName, Store, StoreError};
+
+use crate::manifest::{MAX_SIZE, Manifest, ManifestError};
+use crate::name::Part;
+use crate::{Codec, SnapshotName};
+
+/// Manifests fetched at once: enough to hide a bucket's latency, few enough for any server.
+const FETCHES: usize = 8;
+
+/// One whole listing of a store. Never a part of one.
+#[derive(Debug, Clone, Default)]
+pub struct Catalog {
+    /// Snapshots, by name.
+    pub entries: Vec<Entry>,
+    /// Manifests whose snapshot is gone: a deletion was cut short.
+    pub orphans: Vec<Manifest>,
+}
+
+/// One snapshot of a store.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Its name, without extension.
+    pub name: SnapshotName,
+    /// How its bytes are encoded, by its extension.
+    pub codec: Codec,
+    /// Bytes in the store.
+    pub size: u64,
+    /// When the store last saw it change.
+    pub modified: Option<DateTime<Utc>>,
+    /// What it is worth.
+    pub standing: Standing,
+}
+
+/// What a snapshot is worth to retention and restore.
+#[derive(Debug, Clone)]
+pub enum Standing {
+    /// Its manifest says that it was proved, and its size is right.
+    Proved(Box<Manifest>),
+    /// It has no manifest: the old program made it, or somebody copied it in.
+    Foreign,
+    /// Its manifest does not fit it or cannot be read. The text says why.
+    Suspect(String),
+}
+
+impl Entry {
+    /// The object that holds the bytes.
+    pub fn object(&self) -> ObjectName {
+        self.name.stored(self.codec)
+    }
+
+    /// The manifest of a proved snapshot.
+    pub fn proved(&self) -> Option<&Manifest> {
+        match &self.standing {
+            Standing::Proved(manifest) => Some(manifest),
+            Standing::Foreign | Standing::Suspect(_) => None,
+        }
+    }
+
+    /// When it was taken: as its manifest says, else as its name says, else unknown.
+    pub fn taken_at(&self) -> Option<DateTime<Utc>> {
+        self.proved()
+            .map(|manifest| manifest.started_at)
+            .or_else(|| self.name.rolling_time())
+    }
+}
+
+impl Catalog {
+    /// The manifests of all proved snapshots.
+    pub fn proved(&self) -> impl Iterator<Item = &Manifest> {
+        self.entries.iter().filter_map(Entry::proved)
+    }
+
+    /// The newest proved snapshot, in the order of [`Manifest::order`].
+    pub fn newest(&self) -> Option<&Manifest> {
+        self.proved()
+            .max_by_key(|manifest| (manifest.order, manifest.started_at))
+    }
+
+    /// The snapshot of that name.
+    pub fn find(&self, name: &SnapshotName) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.name == *name)
+    }
+}
+
+/// Reads catalogs of one store, remembering manifests that have not changed.
+///
+/// A listing costs its pages; a manifest is fetched once for as long as its size and time stay
+/// what they were.
+#[derive(Debug, Default)]
+pub struct Reader {
+    known: HashMap<ObjectName, (ObjectInfo, Manifest)>,
+    last: Catalog,
+}
+
+impl Reader {
+    /// The catalog that was read last; empty before the first.
+    pub fn last(&self) -> &Catalog {
+        &self.last
+    }
+
+    /// Lists the store and reads every manifest: the whole truth or an error.
+    pub async fn read(&mut self, store: &dyn Store) -> Result<Catalog, StoreError> {
+        let mut snapshots = Vec::new();
+        let mut manifests = Vec::new();
+        for object in store.list("").await? {
+            match Part::of(&object.name) {
+                Some(Part::Stored(name, codec)) => snapshots.push((name, codec, object)),
+                Some(Part::Manifest(name)) => manifests.push((name, object)),
+                None => {}
+            }
+        }
+        self.known
+            .retain(|name, _| manifests.iter().any(|(_, object)| object.name == *name));
+        let mut told = self.fetch(store, manifests).await?;
+
+        let mut entries: Vec<_> = snapshots
+            .into_iter()
+            .map(|(name, codec, object)| {
+                let standing = told
+                    .get(&name)
+                    .map_or(Standing::Foreign, |told| judge(told, codec, object.size));
+                Entry {
+                    name,
+                    codec,
+                    size: object.size,
+                    modified: object.modified,
+                    standing,
+                }
+            })
+            .collect();
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        for entry in &entries {
+            told.remove(&entry.name);
+        }
+        let mut orphans: Vec<_> = told.into_values().filter_map(Result::ok).collect();
+        orphans.sort_by(|a, b| a.name.cmp(&b.name));
+        self.last = Catalog { entries, orphans };
+        Ok(self.last.clone())
+    }
+
+    async fn fetch(
+        &mut self,
+        store: &dyn Store,
+        manifests: Vec<(SnapshotName, ObjectInfo)>,
+    ) -> Result<HashMap<SnapshotName, Result<Manifest, ManifestError>>, StoreError> {
+        let known = &self.known;
+        let told: Vec<_> = stream::iter(manifests)
+            .map(|(name, object)| async move {
+                if let Some((_, manifest)) =
+                    known.get(&object.name).filter(|(seen, _)| *seen == object)
+                {
+                    return Ok(Some((name, object, Ok(manifest.clone()))));
+                }
+                match load(store, &object).await {
+                    Ok(bytes) => {
+                        let manifest = Manifest::read(&name, &bytes);
+                        Ok(Some((name, object, manifest)))
+                    }
+                    // Deleted between the listing and now: it was not there.
+                    Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+                    Err(error) => Err(error),
+                }
+            })
+            .buffer_unordered(FETCHES)
+            .try_collect()
+            .await?;
+        let mut by_name = HashMap::new();
+        for (name, object, manifest) in told.into_iter().flatten() {
+            if let Ok(manifest) = &manifest {
+                self.known
+                    .insert(object.name.clone(), (object, manifest.clone()));
+            }
+            by_name.insert(name, manifest);
+        }
+        Ok(by_name)
+    }
+}
+
+/// The bytes of a small object.
+async fn load(store: &dyn Store, object: &ObjectInfo) -> Result<Vec<u8>, StoreError> {
+    if object.size > MAX_SIZE {
+        return Ok(Vec::new());
+    }
+    let mut bytes = Vec::new();
+    let mut pieces = store.read(&object.name, None).await?;
+    while let Some(piece) = pieces.try_next().await? {
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes)
+}
+
+fn judge(told: &Result<Manifest, ManifestError>, codec: Codec, size: u64) -> Standing {
+    match told {
+        Err(error) => Standing::Suspect(error.to_string()),
+        Ok(manifest) if manifest.stored.codec != codec => {
+            Standing::Suspect("its manifest tells of another encoding".to_owned())
+        }
+        Ok(manifest) if manifest.stored.content.size != size => Standing::Suspect(format!(
+            "it has {size} bytes, its manifest tells of {}",
+            manifest.stored.content.size
+        )),
+        Ok(manifest) => Standing::Proved(Box::new(manifest.clone())),
+    }
+}

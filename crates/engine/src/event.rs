@@ -1,0 +1,131 @@
+//! Everything that happens, as values. The engine tells; whoever runs it writes the log.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use rollsnap_store::{Location, StoreError};
+
+use crate::SnapshotName;
+use crate::manifest::Manifest;
+use crate::pipeline::SaveError;
+use crate::retention::Reason;
+use crate::schedule::Schedule;
+
+/// Hears what happens, in order. Must return at once.
+pub trait Observer: Send + Sync {
+    /// One thing happened.
+    fn tell(&self, event: Event<'_>);
+}
+
+/// One thing that happened. Times are what it took, by the monotonic clock.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The daemon begins its rounds.
+    Started {
+        /// When it will save.
+        schedule: Schedule,
+        /// How long a snapshot stays, as a time: count times interval where a count rules.
+        keep: Duration,
+        /// How long until the first save.
+        first: Duration,
+    },
+    /// Something an earlier run left was put right.
+    Recovered(Recovery),
+    /// A snapshot is proved and published here.
+    Saved {
+        /// Everything known of it.
+        manifest: &'a Manifest,
+        /// From the first question to etcd to the published manifest.
+        took: Duration,
+    },
+    /// An attempt at a snapshot left nothing.
+    SaveFailed {
+        /// The name it would have had.
+        name: &'a SnapshotName,
+        /// Why.
+        error: &'a SaveError,
+        /// Attempts so far for this due moment.
+        attempt: u32,
+        /// The wait before the next.
+        retry_in: Duration,
+    },
+    /// A snapshot is in the bucket, whole, with its manifest.
+    Uploaded {
+        /// Everything known of it.
+        manifest: &'a Manifest,
+        /// Where.
+        location: &'a Location,
+        /// From the first byte to the manifest.
+        took: Duration,
+    },
+    /// The bucket began to fail. Told once, until [`RemoteBack`](Event::RemoteBack).
+    RemoteDown {
+        /// Where.
+        location: &'a Location,
+        /// Why.
+        error: &'a StoreError,
+        /// Snapshots that are here and not there.
+        owed: usize,
+    },
+    /// The bucket answers again.
+    RemoteBack {
+        /// Where.
+        location: &'a Location,
+    },
+    /// A snapshot was deleted.
+    Deleted {
+        /// Which.
+        name: &'a SnapshotName,
+        /// Where.
+        location: &'a Location,
+        /// Why.
+        reason: Reason,
+        /// How long it took.
+        took: Duration,
+    },
+    /// What an earlier run left could not be put right now. Tried again at the next start.
+    RecoveryFailed {
+        /// Where.
+        location: &'a Location,
+        /// Why.
+        error: &'a StoreError,
+    },
+    /// Retention could not be carried out. Nothing was deleted that should stay.
+    PruneFailed {
+        /// Where.
+        location: &'a Location,
+        /// Why.
+        error: &'a StoreError,
+    },
+    /// A local snapshot was not copied to the bucket and will not be: it is no longer what its
+    /// manifest says, or its name is taken there.
+    NotCopied {
+        /// Which.
+        name: &'a SnapshotName,
+        /// Why.
+        error: &'a StoreError,
+    },
+    /// The wall clock was set, forward where positive.
+    ClockJumped {
+        /// By how much.
+        by: TimeDelta,
+    },
+    /// The daemon was told to stop while a save was running.
+    Stopping {
+        /// The save that gets the grace period.
+        grace: Duration,
+    },
+}
+
+/// What an earlier run had left half done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recovery {
+    /// A published snapshot got its manifest.
+    Completed(SnapshotName),
+    /// A snapshot was never published; its draft of a manifest is gone.
+    Forgotten(SnapshotName),
+    /// The spool of a process that died is gone.
+    Swept(String),
+    /// A deletion was finished.
+    Deleted(SnapshotName),
+}

@@ -1,0 +1,127 @@
+//! An upload that follows a spool while it grows.
+//!
+//! etcd's stream never waits for a bucket: it goes to the spool at disk speed, and this reads
+//! behind it. Memory is what the store holds in flight, whatever the database's size.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rollsnap_store::{ErrorKind, Store, StoreError, Tail, Upload};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::{Codec, Manifest, SnapshotName};
+
+/// A running upload, not yet visible.
+pub struct Following {
+    remote: Arc<dyn Store>,
+    task: JoinHandle<Result<Box<dyn Upload>, StoreError>>,
+    began: Instant,
+}
+
+impl fmt::Debug for Following {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Following({})", self.remote.location())
+    }
+}
+
+impl Following {
+    /// Begins to copy what `tail` reads. Nothing becomes visible before
+    /// [`commit`](Self::commit); if the spool is dropped, so is the upload.
+    pub fn start(
+        remote: Arc<dyn Store>,
+        name: SnapshotName,
+        codec: Codec,
+        tail: Box<dyn Tail>,
+    ) -> Self {
+        let task = tokio::spawn(copy(Arc::clone(&remote), name, codec, tail));
+        Self {
+            remote,
+            task,
+            began: Instant::now(),
+        }
+    }
+
+    /// Waits until everything is there, makes it visible, and writes the manifest last.
+    /// Returns how long the whole upload took.
+    pub async fn commit(self, manifest: &Manifest) -> Result<Duration, StoreError> {
+        let upload = self.task.await.unwrap_or_else(|error| {
+            Err(StoreError::at(
+                ErrorKind::Unavailable,
+                "upload to",
+                self.remote.location(),
+                "the upload was dropped",
+            )
+            .caused_by(error))
+        })?;
+        upload.commit().await?;
+        put_manifest(&*self.remote, manifest).await?;
+        Ok(self.began.elapsed())
+    }
+
+    /// Drops the upload. The spool must be gone already, which ends the copying.
+    pub async fn abandon(self) {
+        // Its error is the spool's end, which the caller knows better.
+        if let Ok(Ok(upload)) = self.task.await {
+            let _ = upload.abort().await;
+        }
+    }
+}
+
+async fn copy(
+    remote: Arc<dyn Store>,
+    name: SnapshotName,
+    codec: Codec,
+    mut tail: Box<dyn Tail>,
+) -> Result<Box<dyn Upload>, StoreError> {
+    if let Some(taken) = taken(&*remote, &name, codec).await? {
+        return Err(taken);
+    }
+    let mut upload = remote.begin(&name.stored(codec)).await?;
+    let size = upload.part_size();
+    let result = async {
+        loop {
+            let piece = tail.next(size).await?;
+            if piece.is_empty() {
+                return Ok(());
+            }
+            upload.write(piece).await?;
+        }
+    };
+    match result.await {
+        Ok(()) => Ok(upload),
+        Err(error) => {
+            // The first error tells why; a failing clean-up only leaves invisible parts.
+            let _ = upload.abort().await;
+            Err(error)
+        }
+    }
+}
+
+/// The error of a name that is taken there; `None` when it is free. Members that share a folder
+/// may choose one name in the same second, and one-offs are given equal names on purpose.
+pub async fn taken(
+    remote: &dyn Store,
+    name: &SnapshotName,
+    codec: Codec,
+) -> Result<Option<StoreError>, StoreError> {
+    let ours = [name.stored(codec), name.manifest()];
+    let there = remote.list(name.as_str()).await?;
+    let taken = there.into_iter().find(|there| ours.contains(&there.name));
+    Ok(taken.map(|there| {
+        let message = "another snapshot has this name; nothing is overwritten";
+        let (kind, location) = (ErrorKind::AlreadyExists, remote.location());
+        StoreError::new(kind, "write", location, &there.name, message)
+            .with_hint("give each member its own folder, or this snapshot another name")
+    }))
+}
+
+/// Writes a manifest, replacing an older one whole.
+pub async fn put_manifest(store: &dyn Store, manifest: &Manifest) -> Result<(), StoreError> {
+    let mut upload = store.begin(&manifest.name.manifest()).await?;
+    upload.write(Bytes::from(manifest.to_bytes())).await?;
+    upload.commit().await?;
+    Ok(())
+}

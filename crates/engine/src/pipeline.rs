@@ -1,0 +1,309 @@
+//! One save, from the first question to the published manifest.
+//!
+//! ```text
+//! etcd stream -> trailer hasher -> encoder -> spool --(digest equal?)--> sync, rename, manifest
+//!                                               `.. followed by the upload ..> complete, manifest
+//! ```
+//!
+//! Commit points in order: the snapshot's name, its manifest, and only then, for the caller to
+//! await, the bucket's. Until the first, nothing is visible anywhere; whatever fails before it
+//! leaves nothing behind.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use rollsnap_etcd::{MemberStatus, SnapshotStream, Source, SourceError};
+use rollsnap_snapfile::bolt::BoltError;
+use rollsnap_snapfile::mvcc::{Revision, RevisionError, last_revision};
+use rollsnap_snapfile::{Proof, TrailerError, TrailerHasher};
+use rollsnap_store::{ErrorKind, SpoolStore, Store, StoreError};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, timeout};
+
+use crate::codec::{WriteError, Writer, pages};
+use crate::drafts::Drafts;
+use crate::follow::{Following, put_manifest};
+use crate::manifest::{Class, Content, FORMAT, Id, Stored};
+use crate::{Clock, Codec, Kind, Manifest, SnapshotName};
+
+/// Bytes of the digest that follows the database.
+const TRAILER: u64 = 32;
+
+/// Everything that a save needs, and nothing that changes from one to the next.
+#[derive(Debug, Clone)]
+pub struct Pipeline {
+    /// Where it comes from.
+    pub source: Arc<dyn Source>,
+    /// Where it is kept.
+    pub local: Arc<dyn SpoolStore>,
+    /// Where manifests wait for their snapshot's name.
+    pub drafts: Arc<dyn Drafts>,
+    /// Where it is copied to.
+    pub remote: Option<Arc<dyn Store>>,
+    /// How it is encoded.
+    pub codec: Codec,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// The longest that one attempt may take, where there is such a limit.
+    pub limit: Option<Duration>,
+    /// The program's name and version, for the manifest.
+    pub tool: String,
+}
+
+/// What is to be saved as what.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// The name.
+    pub name: SnapshotName,
+    /// Whether retention applies.
+    pub class: Class,
+    /// The greatest [`Manifest::order`] known.
+    pub after: u64,
+}
+
+/// A snapshot that is proved, published and durable here.
+#[derive(Debug)]
+pub struct Saved {
+    /// What is known of it.
+    pub manifest: Manifest,
+    /// How long it took, by the monotonic clock.
+    pub took: Duration,
+    /// Its upload, to be committed by the caller; `None` without a bucket.
+    pub upload: Option<Following>,
+}
+
+/// Hears how far the stream is: bytes so far, and bytes in all.
+pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Send + Sync);
+
+/// Why a save left nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("save {name}")]
+pub struct SaveError {
+    name: SnapshotName,
+    #[source]
+    cause: Cause,
+}
+
+/// What went wrong in a save.
+#[derive(Debug, thiserror::Error)]
+pub enum Cause {
+    /// etcd did not give it.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The member has no vote and may lag behind without bound.
+    #[error("{0} is a learner: its data may be old")]
+    Learner(String),
+    /// The stream was cut or its digest is wrong.
+    #[error("check the stream")]
+    Trailer(#[from] TrailerError),
+    /// It could not be kept.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The digest holds, but the database cannot be read: the member's disk may be broken.
+    #[error("read the revision")]
+    Revision(#[from] RevisionError),
+    /// It took longer than it may.
+    #[error("not done after {}s", .0.as_secs())]
+    Slow(Duration),
+    /// What was just written cannot be read back.
+    #[error("read back")]
+    Read(#[from] io::Error),
+}
+
+impl Pipeline {
+    /// Takes one snapshot. Dropping the future leaves nothing visible, or the whole of it
+    /// (its manifest is then completed at the next start).
+    pub async fn save(&self, order: &Order, progress: Progress<'_>) -> Result<Saved, SaveError> {
+        let run = self.run(order, progress);
+        let result = match self.limit {
+            Some(limit) => timeout(limit, run).await.unwrap_or(Err(Cause::Slow(limit))),
+            None => run.await,
+        };
+        result.map_err(|cause| SaveError {
+            name: order.name.clone(),
+            cause,
+        })
+    }
+
+    async fn run(&self, order: &Order, progress: Progress<'_>) -> Result<Saved, Cause> {
+        let began = Instant::now();
+        let started_at = self.clock.now();
+        let status = self.source.status().await?;
+        if status.is_learner {
+            return Err(Cause::Learner(self.source.endpoint().to_owned()));
+        }
+        let mut stream = self.source.snapshot().await?;
+
+        // The first chunk tells the size, so a full disk is known before anything is written.
+        let first = stream.try_next().await?;
+        let total = first
+            .as_ref()
+            .map_or(0, |c| c.bytes.len() as u64 + c.remaining + TRAILER);
+        let stream = stream::iter(first.map(Ok)).chain(stream).boxed();
+        let object = order.name.stored(self.codec);
+        let expected = (self.codec == Codec::None).then_some(total);
+        let spool = self.local.spool(&object, expected).await?;
+        let follow = |remote: &Arc<dyn Store>| {
+            Following::start(
+                Arc::clone(remote),
+                order.name.clone(),
+                self.codec,
+                spool.tail(),
+            )
+        };
+        let upload = self.remote.as_ref().map(follow);
+
+        let mut writer = Writer::new(spool, self.codec);
+        let published = async {
+            let captured = self
+                .capture(stream, &mut writer, &|done| progress(done, total))
+                .await?;
+            let manifest = self.describe(order, &status, &captured, started_at);
+            self.publish(writer, &manifest).await?;
+            Ok(manifest)
+        };
+        match published.await {
+            Ok(manifest) => Ok(Saved {
+                manifest,
+                took: began.elapsed(),
+                upload,
+            }),
+            Err(cause) => {
+                if let Some(upload) = upload {
+                    upload.abandon().await;
+                }
+                Err(cause)
+            }
+        }
+    }
+
+    /// Brings the stream into the spool, durable, and proves it.
+    async fn capture(
+        &self,
+        mut stream: SnapshotStream,
+        writer: &mut Writer,
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<Captured, Cause> {
+        let mut hasher = TrailerHasher::default();
+        let mut done = 0;
+        while let Some(chunk) = stream.try_next().await? {
+            hasher.push(&chunk.bytes);
+            done += chunk.bytes.len() as u64;
+            writer.push(chunk.bytes).await?;
+            progress(done);
+        }
+        let proof = hasher.finish()?;
+        let stored = writer
+            .seal(Content {
+                digest: proof.whole,
+                size: proof.size,
+            })
+            .await?;
+        let reader = writer.spool().reader()?;
+        let codec = self.codec;
+        let revision = spawn_blocking(move || {
+            let pages = pages(reader, codec).map_err(BoltError::Read)?;
+            last_revision(&*pages)
+        });
+        let revision = revision.await.map_err(io::Error::other)??;
+        Ok(Captured {
+            proof,
+            stored,
+            revision,
+        })
+    }
+
+    fn describe(
+        &self,
+        order: &Order,
+        status: &MemberStatus,
+        captured: &Captured,
+        started_at: DateTime<Utc>,
+    ) -> Manifest {
+        let Proof { database, size, .. } = captured.proof;
+        let millis = u64::try_from(started_at.timestamp_millis()).unwrap_or_default();
+        Manifest {
+            format: FORMAT,
+            name: order.name.clone(),
+            class: order.class,
+            order: millis.max(order.after + 1),
+            cluster_id: Id(status.cluster_id),
+            member_id: Id(status.member_id),
+            member_name: status.member_name.clone(),
+            etcd_version: status.version.clone(),
+            revision: captured.revision.map_or(1, |revision| revision.main),
+            raft_term: status.raft_term,
+            raft_applied_index: status.raft_applied_index,
+            database: Content {
+                digest: database,
+                size: size - TRAILER,
+            },
+            stored: Stored {
+                codec: self.codec,
+                content: captured.stored,
+            },
+            started_at,
+            finished_at: self.clock.now(),
+            tool: self.tool.clone(),
+        }
+    }
+
+    /// Gives a sealed spool its name and its manifest. The draft comes first, so that a crash
+    /// between the two is put right at the next start.
+    async fn publish(&self, writer: Writer, manifest: &Manifest) -> Result<(), Cause> {
+        let draft = manifest.name.manifest();
+        self.drafts
+            .put(&draft, Bytes::from(manifest.to_bytes()))
+            .await?;
+        if let Err(error) = writer.into_spool().commit().await {
+            // It may have got its name all the same; then the draft is needed.
+            if error.kind() == ErrorKind::AlreadyExists {
+                self.drafts.remove(&draft).await?;
+            }
+            return Err(error.into());
+        }
+        put_manifest(&*self.local, manifest).await?;
+        Ok(self.drafts.remove(&draft).await?)
+    }
+}
+
+/// What a stream turned out to be.
+struct Captured {
+    proof: Proof,
+    stored: Content,
+    /// `None` for a store that was never written to.
+    revision: Option<Revision>,
+}
+
+impl SaveError {
+    /// What it means.
+    pub fn kind(&self) -> Kind {
+        match &self.cause {
+            Cause::Source(error) => error.kind().into(),
+            Cause::Slow(_) => Kind::Source,
+            Cause::Learner(_) => Kind::Config,
+            Cause::Trailer(_) | Cause::Revision(_) | Cause::Write(WriteError::Encode(_)) => {
+                Kind::Corrupt
+            }
+            Cause::Write(WriteError::Store(error)) | Cause::Store(error) => error.kind().into(),
+            Cause::Read(_) => Kind::Store,
+        }
+    }
+
+    /// What the operator may do about it.
+    pub fn hint(&self) -> Option<&str> {
+        match &self.cause {
+            Cause::Source(error) => error.hint(),
+            Cause::Learner(_) => Some("give --endpoints a voting member"),
+            Cause::Write(WriteError::Store(error)) | Cause::Store(error) => error.hint(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Which snapshots stay. Pure: it takes the list and the time, and answers with reasons.
+//!
+//! What is never planned for deletion, whatever the rules say: a one-off, a snapshot without a
+//! manifest, one that is not proved, another cluster's or member's, and the newest proved one.
+
+use std::cmp::Reverse;
+use std::fmt;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::SnapshotName;
+use crate::catalog::{Entry, Standing};
+use crate::manifest::{Class, Id, Manifest};
+
+/// How much is kept of the rolling snapshots of one member in one store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retention {
+    /// The newest so many, at least one.
+    Count(usize),
+    /// What is not older than `limit`, and the newest `floor` whatever their age: an outage
+    /// never empties the history.
+    Age {
+        /// The age limit.
+        limit: Duration,
+        /// The least number kept, at least one.
+        floor: usize,
+    },
+}
+
+/// Whose snapshots are planned. Everybody else's are left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guard {
+    /// The cluster that is guarded.
+    pub cluster: Id,
+    /// The member whose snapshots are rotated here.
+    pub member: Id,
+}
+
+impl Guard {
+    /// Whose snapshot this is.
+    pub fn of(manifest: &Manifest) -> Self {
+        Self {
+            cluster: manifest.cluster_id,
+            member: manifest.member_id,
+        }
+    }
+
+    /// Whether it is ours to rotate.
+    pub fn owns(self, manifest: &Manifest) -> bool {
+        self == Self::of(manifest)
+    }
+}
+
+/// Whether ages may be believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ages {
+    /// The wall clock has run evenly.
+    Trusted,
+    /// The wall clock jumped a while ago: nothing is deleted for its age.
+    Doubted,
+}
+
+/// What is to happen to one snapshot, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// The snapshot.
+    pub name: SnapshotName,
+    /// Keep or delete, with the reason.
+    pub fate: Fate,
+}
+
+/// Keep or delete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It stays.
+    Keep(Reason),
+    /// It goes.
+    Delete(Reason),
+}
+
+/// Why. The `rank` of the newest is 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// Taken by hand.
+    OneOff,
+    /// We did not make it.
+    Foreign,
+    /// It does not fit its manifest.
+    Suspect,
+    /// Of another cluster.
+    OtherCluster,
+    /// Of another member.
+    OtherMember,
+    /// The newest proved snapshot.
+    Newest,
+    /// Among the newest that are kept.
+    WithinCount {
+        /// Its place.
+        rank: usize,
+        /// How many are kept.
+        count: usize,
+    },
+    /// Not older than the limit.
+    WithinAge {
+        /// Its age.
+        age: Duration,
+        /// The limit.
+        limit: Duration,
+    },
+    /// Past the limit, by a clock that jumped.
+    DoubtedAge,
+    /// Newer ones fill the count.
+    BeyondCount {
+        /// Its place.
+        rank: usize,
+        /// How many are kept.
+        count: usize,
+    },
+    /// Older than the limit, and enough newer ones are there.
+    PastAge {
+        /// Its age.
+        age: Duration,
+        /// The limit.
+        limit: Duration,
+    },
+}
+
+impl Retention {
+    /// Judges every entry of one store, newest first, foreign ones last.
+    ///
+    /// The answer does not depend on the order of `entries`, and planning again after carrying
+    /// it out deletes nothing more at the same `now`.
+    pub fn plan(
+        &self,
+        entries: &[Entry],
+        guard: Guard,
+        now: DateTime<Utc>,
+        ages: Ages,
+    ) -> Vec<Verdict> {
+        let mut rolling: Vec<(&Entry, &Manifest)> = Vec::new();
+        let mut others = Vec::new();
+        for entry in entries {
+            match spared(entry, guard) {
+                Ok(manifest) => rolling.push((entry, manifest)),
+                Err(reason) => {
+                    others.push(Verdict {
+                        name: entry.name.clone(),
+                        fate: Fate::Keep(reason),
+                    });
+                }
+            }
+        }
+        rolling.sort_by_key(|(entry, manifest)| {
+            Reverse((manifest.order, manifest.started_at, entry.name.clone()))
+        });
+        others.sort_by(|a, b| b.name.cmp(&a.name));
+        let judged = rolling
+            .iter()
+            .zip(1..)
+            .map(|((entry, manifest), rank)| Verdict {
+                name: entry.name.clone(),
+                fate: self.judge(
+                    rank,
+                    (now - manifest.started_at).to_std().unwrap_or_default(),
+                    ages,
+                ),
+            });
+        judged.chain(others).collect()
+    }
+
+    fn judge(&self, rank: usize, age: Duration, ages: Ages) -> Fate {
+        if rank == 1 {
+            return Fate::Keep(Reason::Newest);
+        }
+        match *self {
+            Self::Count(count) if rank <= count => Fate::Keep(Reason::WithinCount { rank, count }),
+            Self::Count(count) => Fate::Delete(Reason::BeyondCount { rank, count }),
+            Self::Age { limit, .. } if age <= limit => Fate::Keep(Reason::WithinAge { age, limit }),
+            Self::Age { floor, .. } if rank <= floor => {
+                Fate::Keep(Reason::WithinCount { rank, count: floor })
+            }
+            Self::Age { .. } if ages == Ages::Doubted => Fate::Keep(Reason::DoubtedAge),
+            Self::Age { limit, .. } => Fate::Delete(Reason::PastAge { age, limit }),
+        }
+    }
+}
+
+/// The manifest of an entry that the rules apply to, or why they do not.
+fn spared(entry: &Entry, guard: Guard) -> Result<&Manifest, Reason> {
+    let manifest = match &entry.standing {
+        Standing::Foreign => return Err(Reason::Foreign),
+        Standing::Suspect(_) => return Err(Reason::Suspect),
+        Standing::Proved(manifest) => manifest,
+    };
+    if manifest.cluster_id != guard.cluster {
+        Err(Reason::OtherCluster)
+    } else if manifest.member_id != guard.member {
+        Err(Reason::OtherMember)
+    } else if manifest.class == Class::OneOff {
+        Err(Reason::OneOff)
+    } else {
+        Ok(manifest)
+    }
+}
+
+impl Fate {
+    /// Whether it goes.
+    pub fn is_delete(self) -> bool {
+        matches!(self, Self::Delete(_))
+    }
+
+    /// The reason, either way.
+    pub fn reason(self) -> Reason {
+        match self {
+            Self::Keep(reason) | Self::Delete(reason) => reason,
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OneOff => write!(f, "one-off, kept until deleted by hand"),
+            Self::Foreign => write!(f, "not made by rollsnap"),
+            Self::Suspect => write!(f, "does not fit its manifest"),
+            Self::OtherCluster => write!(f, "of another cluster"),
+            Self::OtherMember => write!(f, "of another member"),
+            Self::Newest => write!(f, "newest proved snapshot"),
+            Self::WithinCount { rank, count } => write!(f, "number {rank} of {count} kept"),
+            Self::WithinAge { age, limit } | Self::PastAge { age, limit } => {
+                write!(f, "{}s old, limit {}s", age.as_secs(), limit.as_secs())
+            }
+            Self::DoubtedAge => write!(f, "past its age by a clock that jumped"),
+            Self::BeyondCount { rank, count } => write!(f, "number {rank}, {count} are kept"),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "retention_tests.rs"]
+mod tests;

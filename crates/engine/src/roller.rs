@@ -1,0 +1,398 @@
+//! The one loop that owns state: when a snapshot is due, take it, rotate, and keep the bucket in
+//! step.
+//!
+//! A save never waits for the bucket. The mirror works beside the loop, one round at a time; a
+//! save that comes while it is busy goes to the directory alone and is copied in the next round.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rollsnap_store::StoreError;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::catalog;
+use crate::event::{Event, Observer, Recovery};
+use crate::follow::Following;
+use crate::manifest::Class;
+use crate::mirror::{Mirror, owed};
+use crate::name::TimeStyle;
+use crate::pipeline::{Order, Pipeline, SaveError, Saved};
+use crate::reconcile::{complete_drafts, sweep_orphans};
+use crate::retention::{Ages, Guard, Retention};
+use crate::schedule::{Schedule, clock_jump};
+use crate::{Kind, Manifest, SnapshotName, backoff, prune};
+
+/// How often the loop looks at the wall clock while nothing is due.
+const HEARTBEAT: Duration = Duration::from_secs(60);
+
+/// A wall clock is said to have jumped when it parts from the monotonic one by more than this
+/// between two looks. Slewing (at most 500 ppm) stays far below.
+const JUMP: TimeDelta = TimeDelta::seconds(5);
+
+/// The least pause between two rounds of the mirror while the bucket fails.
+const MIRROR_PAUSE: Duration = Duration::from_secs(5);
+
+/// Everything that the rounds need.
+pub struct Roller {
+    /// How a snapshot is taken.
+    pub pipeline: Pipeline,
+    /// When.
+    pub schedule: Schedule,
+    /// What is kept.
+    pub retention: Retention,
+    /// How names write the time.
+    pub style: TimeStyle,
+    /// How long a running save may go on after the stop.
+    pub grace: Duration,
+    /// Who hears of it.
+    pub observer: Arc<dyn Observer>,
+}
+
+/// What changes from tick to tick.
+struct State {
+    /// When the next snapshot is due, by the monotonic clock.
+    due: Instant,
+    /// When to try again after a failure; [`due`](Self::due) stays what it was.
+    attempt_at: Instant,
+    attempts: u32,
+    /// Whose snapshots these are; known from the first manifest on.
+    guard: Option<Guard>,
+    /// The last look at both clocks.
+    looked: (Instant, DateTime<Utc>),
+    /// Until when ages are doubted.
+    doubt_until: Option<Instant>,
+    local: catalog::Reader,
+    remote: Option<Remote>,
+}
+
+/// The mirror and its round, one of which is here at a time.
+struct Remote {
+    mirror: Option<Mirror>,
+    round: Option<JoinHandle<(Mirror, Result<(), StoreError>)>>,
+    /// When to begin a round without a save.
+    next: Option<Instant>,
+    failures: u32,
+}
+
+impl Roller {
+    /// Works until told to stop. A save that is running then may end within the grace period or
+    /// is dropped clean; an upload that is cut is paid by the next run.
+    pub async fn run(&self, stop: &CancellationToken) {
+        let mut state = self.begin().await;
+        while !stop.is_cancelled() {
+            let heartbeat = Instant::now() + HEARTBEAT;
+            let round = next_round(state.remote.as_ref()).unwrap_or(heartbeat);
+            let wake = state.attempt_at.min(heartbeat).min(round);
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                result = round_end(&mut state.remote) => self.settle(&mut state, result).await,
+                () = sleep_until(wake) => {}
+            }
+            self.look_at_clocks(&mut state);
+            if state.attempt_at <= Instant::now() {
+                self.tick(&mut state, stop).await;
+            }
+            begin_round(&mut state, None);
+        }
+        if let Some(Remote {
+            round: Some(round), ..
+        }) = state.remote
+        {
+            round.abort();
+        }
+    }
+
+    /// Puts right what is left, and finds out when the first snapshot is due.
+    async fn begin(&self) -> State {
+        let pipeline = &self.pipeline;
+        self.recover().await;
+        let mut local = catalog::Reader::default();
+        let now = pipeline.clock.now();
+        // A directory that cannot be listed says nothing of earlier successes: the first save
+        // is due, and tells what is wrong.
+        let catalog = local.read(&*pipeline.local).await.unwrap_or_default();
+        let rolling = |manifest: &&Manifest| manifest.class == Class::Rolling;
+        let successes = catalog
+            .proved()
+            .filter(rolling)
+            .map(|manifest| manifest.started_at);
+        let first = self.schedule.first_wait(successes, now);
+        let guard = catalog.newest().map(Guard::of);
+        let began = Instant::now();
+        self.observer.tell(Event::Started {
+            schedule: self.schedule,
+            keep: self.keep(),
+            first,
+        });
+        State {
+            due: began + first,
+            attempt_at: began + first,
+            attempts: 0,
+            guard,
+            looked: (began, now),
+            doubt_until: None,
+            local,
+            remote: pipeline.remote.as_ref().map(|remote| Remote {
+                mirror: Some(Mirror {
+                    local: Arc::clone(&pipeline.local),
+                    remote: Arc::clone(remote),
+                    retention: self.retention,
+                    clock: Arc::clone(&pipeline.clock),
+                    observer: Arc::clone(&self.observer),
+                    reader: catalog::Reader::default(),
+                }),
+                round: None,
+                // What an earlier run owes is paid at once.
+                next: guard.is_some().then_some(began),
+                failures: 0,
+            }),
+        }
+    }
+
+    async fn recover(&self) {
+        let pipeline = &self.pipeline;
+        match complete_drafts(&*pipeline.local, &*pipeline.drafts).await {
+            Ok(recovered) => {
+                for recovery in recovered {
+                    self.observer.tell(Event::Recovered(recovery));
+                }
+            }
+            Err(error) => {
+                let location = pipeline.local.location();
+                self.observer.tell(Event::RecoveryFailed {
+                    location,
+                    error: &error,
+                });
+            }
+        }
+    }
+
+    /// How long a snapshot stays, as a time.
+    fn keep(&self) -> Duration {
+        match self.retention {
+            Retention::Count(count) => self
+                .schedule
+                .interval
+                .saturating_mul(u32::try_from(count).unwrap_or(u32::MAX)),
+            Retention::Age { limit, .. } => limit,
+        }
+    }
+
+    /// Notices a wall clock that was set. Nothing is deleted for its age until the time since
+    /// has outlasted the age limit: by then snapshots of a steady clock fill the window.
+    fn look_at_clocks(&self, state: &mut State) {
+        let (then, wall_then) = state.looked;
+        let (now, wall_now) = (Instant::now(), self.pipeline.clock.now());
+        state.looked = (now, wall_now);
+        let by = clock_jump(wall_now - wall_then, now - then);
+        if by.abs() < JUMP {
+            return;
+        }
+        self.observer.tell(Event::ClockJumped { by });
+        state.doubt_until = Some(now + self.keep());
+        // Forward may mean that the machine slept: what was due by then is due now.
+        if let Ok(slept) = by.to_std() {
+            let due = state.due.checked_sub(slept).unwrap_or(now).max(now);
+            state.due = due;
+            state.attempt_at = state.attempt_at.min(due);
+        }
+    }
+
+    /// One attempt at the snapshot that is due.
+    async fn tick(&self, state: &mut State, stop: &CancellationToken) {
+        let began = Instant::now();
+        let name = SnapshotName::rolling(self.pipeline.clock.now(), self.style);
+        let Some(result) = self.save(state, name.clone(), stop).await else {
+            return;
+        };
+        match result {
+            Ok(saved) => {
+                state.due = began + self.schedule.next_wait(began - state.due);
+                state.attempt_at = state.due;
+                state.attempts = 0;
+                self.saved(state, saved).await;
+            }
+            Err(error) => {
+                state.attempts += 1;
+                let wait = backoff::wait_after(state.attempts, error.kind());
+                let retry_in = wait.min(self.schedule.interval);
+                state.attempt_at = Instant::now() + retry_in;
+                let attempt = state.attempts;
+                self.observer.tell(Event::SaveFailed {
+                    name: &name,
+                    error: &error,
+                    attempt,
+                    retry_in,
+                });
+            }
+        }
+    }
+
+    /// Saves, and lets a stop wait no longer than the grace period. `None`: dropped.
+    async fn save(
+        &self,
+        state: &mut State,
+        name: SnapshotName,
+        stop: &CancellationToken,
+    ) -> Option<Result<Saved, SaveError>> {
+        let known = state
+            .local
+            .read(&*self.pipeline.local)
+            .await
+            .unwrap_or_default();
+        let after = known.newest().map_or(0, |manifest| manifest.order);
+        let order = Order {
+            name,
+            class: Class::Rolling,
+            after,
+        };
+        // Two uploads at once would take twice the memory.
+        let busy = state
+            .remote
+            .as_ref()
+            .is_some_and(|remote| remote.round.is_some());
+        let mut pipeline = self.pipeline.clone();
+        if busy {
+            pipeline.remote = None;
+        }
+        let mut saving = std::pin::pin!(pipeline.save(&order, &|_, _| {}));
+        tokio::select! {
+            result = &mut saving => Some(result),
+            () = stop.cancelled() => {
+                self.observer.tell(Event::Stopping { grace: self.grace });
+                timeout(self.grace, saving).await.ok()
+            }
+        }
+    }
+
+    /// What follows a success: the word of it, local rotation, and the bucket's round.
+    async fn saved(&self, state: &mut State, saved: Saved) {
+        let Saved {
+            manifest,
+            took,
+            upload,
+        } = saved;
+        self.observer.tell(Event::Saved {
+            manifest: &manifest,
+            took,
+        });
+        let guard = Guard::of(&manifest);
+        state.guard = Some(guard);
+        self.rotate(state, guard).await;
+        if let Some(remote) = &mut state.remote {
+            remote.next = Some(Instant::now());
+        }
+        begin_round(state, upload.map(|upload| (upload, manifest)));
+    }
+
+    /// The directory's own retention, on a fresh listing.
+    async fn rotate(&self, state: &mut State, guard: Guard) {
+        let store = &*self.pipeline.local;
+        let ages = ages(state);
+        let result = async {
+            let catalog = state.local.read(store).await?;
+            for name in sweep_orphans(store, &catalog, guard).await? {
+                self.observer
+                    .tell(Event::Recovered(Recovery::Deleted(name)));
+            }
+            let now = self.pipeline.clock.now();
+            let plan = self.retention.plan(&catalog.entries, guard, now, ages);
+            prune::carry_out(store, &catalog, &plan, &*self.observer).await
+        };
+        if let Err(error) = result.await {
+            self.observer.tell(Event::PruneFailed {
+                location: store.location(),
+                error: &error,
+            });
+        }
+    }
+
+    /// Takes the mirror back, and tells a change between failing and working once.
+    async fn settle(&self, state: &mut State, end: (Mirror, Result<(), StoreError>)) {
+        let (mirror, result) = end;
+        let (Some(remote), Some(guard)) = (&mut state.remote, state.guard) else {
+            return;
+        };
+        let location = mirror.remote.location().clone();
+        remote.round = None;
+        match result {
+            Ok(()) if remote.failures == 0 => {}
+            Ok(()) => {
+                remote.failures = 0;
+                self.observer.tell(Event::RemoteBack {
+                    location: &location,
+                });
+            }
+            Err(error) => {
+                remote.failures += 1;
+                let wait = backoff::wait_after(remote.failures, Kind::from(error.kind()))
+                    .max(MIRROR_PAUSE);
+                remote.next = Some(remote.next.unwrap_or(Instant::now() + wait));
+                if remote.failures == 1 {
+                    let here = state
+                        .local
+                        .read(&*self.pipeline.local)
+                        .await
+                        .unwrap_or_default();
+                    let owed = owed(&here, mirror.reader.last(), guard).len();
+                    self.observer.tell(Event::RemoteDown {
+                        location: &location,
+                        error: &error,
+                        owed,
+                    });
+                }
+            }
+        }
+        remote.mirror = Some(mirror);
+    }
+}
+
+/// Begins a round of the mirror if one is wanted and none is running.
+fn begin_round(state: &mut State, following: Option<(Following, Manifest)>) {
+    let ages = ages(state);
+    let (Some(remote), Some(guard)) = (&mut state.remote, state.guard) else {
+        return;
+    };
+    if remote.next.is_none_or(|next| next > Instant::now()) {
+        return;
+    }
+    let Some(mut mirror) = remote.mirror.take() else {
+        return;
+    };
+    remote.next = None;
+    remote.round = Some(tokio::spawn(async move {
+        let result = mirror.round(following, guard, ages).await;
+        (mirror, result)
+    }));
+}
+
+fn ages(state: &State) -> Ages {
+    match state.doubt_until {
+        Some(until) if Instant::now() < until => Ages::Doubted,
+        _ => Ages::Trusted,
+    }
+}
+
+/// The end of the running round; never, while there is none.
+async fn round_end(remote: &mut Option<Remote>) -> (Mirror, Result<(), StoreError>) {
+    if let Some(Remote {
+        round: Some(round), ..
+    }) = remote
+    {
+        return round
+            .await
+            .expect("a round neither panics nor is aborted while the loop runs");
+    }
+    std::future::pending().await
+}
+
+/// When the mirror should begin without a save.
+fn next_round(remote: Option<&Remote>) -> Option<Instant> {
+    remote
+        .filter(|remote| remote.round.is_none())
+        .and_then(|remote| remote.next)
+}
