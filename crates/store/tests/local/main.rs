@@ -1,3 +1,16 @@
 //! The directory and the memory store against everything that a machine does to them.
 
+#![expect(clippy::unwrap_used, reason = "panicking is how a test fails")]
+
 mod contract;
+mod crash;
+mod full;
+mod lock;
+mod mount;
+mod open;
+mod pending;
+mod place;
+mod planted;
+mod read_only;
+mod spool;
+mod tail;

@@ -1,0 +1,55 @@
+//! File systems mounted for a test. Needs root; without it the tests fail, as they should.
+
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+/// A mount point, unmounted when dropped.
+pub(crate) struct Mount {
+    dir: TempDir,
+}
+
+impl Mount {
+    /// An empty file system in memory with room for `size`, such as `4m`.
+    pub(crate) fn tmpfs(size: &str) -> Self {
+        let mount = Self::point();
+        run(Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(mount.dir.path()));
+        mount
+    }
+
+    /// A view of `dir` through which nothing can be changed.
+    pub(crate) fn read_only(dir: &Path) -> Self {
+        let mount = Self::point();
+        let at = mount.dir.path();
+        run(Command::new("mount").arg("--bind").arg(dir).arg(at));
+        run(Command::new("mount")
+            .args(["-o", "remount,bind,ro"])
+            .arg(at));
+        mount
+    }
+
+    fn point() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Self { dir }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        // Lazy, so that a file still open in a failing test leaves nothing mounted behind.
+        let _ = Command::new("umount").arg("-l").arg(self.path()).status();
+    }
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().unwrap();
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?} needs root: {words}");
+}
