@@ -3,5 +3,9 @@
 //! Every server is started by the test that needs it, on a free loopback port, and dies with the
 //! value that stands for it. A tool that is not installed fails the test and names `.ci/install`.
 
+pub mod etcd_peer;
+pub mod etcd_real;
 pub mod s3_peer;
+pub mod tcp_proxy;
+pub mod tls;
 pub mod tools;

