@@ -20,13 +20,16 @@ pub trait Observer: Send + Sync {
 /// One thing that happened. Times are what it took, by the monotonic clock.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// The daemon begins its rounds.
+    /// The daemon begins. Always the first event.
     Started {
         /// When it will save.
         schedule: Schedule,
         /// How long a snapshot stays, as a time: count times interval where a count rules.
         keep: Duration,
-        /// How long until the first save.
+    },
+    /// What the directory holds is known, and with it when the first save is due.
+    Waiting {
+        /// How long until then; zero when it is overdue.
         first: Duration,
     },
     /// Something an earlier run left was put right.

@@ -109,6 +109,10 @@ impl Roller {
     /// Puts right what is left, and finds out when the first snapshot is due.
     async fn begin(&self) -> State {
         let pipeline = &self.pipeline;
+        self.observer.tell(Event::Started {
+            schedule: self.schedule,
+            keep: self.keep(),
+        });
         self.recover().await;
         let mut local = catalog::Reader::default();
         let now = pipeline.clock.now();
@@ -123,11 +127,7 @@ impl Roller {
         let first = self.schedule.first_wait(successes, now);
         let guard = catalog.newest().map(Guard::of);
         let began = Instant::now();
-        self.observer.tell(Event::Started {
-            schedule: self.schedule,
-            keep: self.keep(),
-            first,
-        });
+        self.observer.tell(Event::Waiting { first });
         State {
             due: began + first,
             attempt_at: began + first,
