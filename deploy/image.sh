@@ -11,7 +11,7 @@ builder=${BUILDER:-$(deploy/builder.sh)}
 version=$(sed -nE 's/^version = "(.*)"/\1/p' Cargo.toml | head -n 1)
 revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 
-DOCKER_BUILDKIT=0 docker build --tag "$image" --build-arg "BUILDER=$builder" \
+DOCKER_BUILDKIT=0 docker build --force-rm --tag "$image" --build-arg "BUILDER=$builder" \
   --build-arg "VERSION=$version" --build-arg "REVISION=$revision" .
 
 # This build's stage is the next one's cache; those before it are only gigabytes.
