@@ -113,11 +113,6 @@ pub enum Event<'a> {
         /// By how much.
         by: TimeDelta,
     },
-    /// The daemon was told to stop while a save was running.
-    Stopping {
-        /// The save that gets the grace period.
-        grace: Duration,
-    },
 }
 
 /// What an earlier run had left half done.

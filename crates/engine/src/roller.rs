@@ -10,7 +10,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use rollsnap_store::StoreError;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog;
@@ -45,8 +45,6 @@ pub struct Roller {
     pub retention: Retention,
     /// How names write the time.
     pub style: TimeStyle,
-    /// How long a running save may go on after the stop.
-    pub grace: Duration,
     /// Who hears of it.
     pub observer: Arc<dyn Observer>,
 }
@@ -78,9 +76,9 @@ struct Remote {
 }
 
 impl Roller {
-    /// Works until told to stop. A save that is running then may end within the grace period or
-    /// is dropped clean; an upload that is cut is paid by the next run.
-    pub async fn run(&self, stop: &CancellationToken) {
+    /// Works until told to stop. A save that is running then goes on to its end; `abandon` drops
+    /// it clean. An upload that is cut is paid by the next run.
+    pub async fn run(&self, stop: &CancellationToken, abandon: &CancellationToken) {
         let mut state = self.begin().await;
         while !stop.is_cancelled() {
             let heartbeat = Instant::now() + HEARTBEAT;
@@ -94,7 +92,7 @@ impl Roller {
             }
             self.look_at_clocks(&mut state);
             if state.attempt_at <= Instant::now() {
-                self.tick(&mut state, stop).await;
+                self.tick(&mut state, abandon).await;
             }
             begin_round(&mut state, None);
         }
@@ -203,10 +201,10 @@ impl Roller {
     }
 
     /// One attempt at the snapshot that is due.
-    async fn tick(&self, state: &mut State, stop: &CancellationToken) {
+    async fn tick(&self, state: &mut State, abandon: &CancellationToken) {
         let began = Instant::now();
         let name = SnapshotName::rolling(self.pipeline.clock.now(), self.style);
-        let Some(result) = self.save(state, name.clone(), stop).await else {
+        let Some(result) = self.save(state, name.clone(), abandon).await else {
             return;
         };
         match result {
@@ -232,12 +230,12 @@ impl Roller {
         }
     }
 
-    /// Saves, and lets a stop wait no longer than the grace period. `None`: dropped.
+    /// Saves. `None`: told to drop it.
     async fn save(
         &self,
         state: &mut State,
         name: SnapshotName,
-        stop: &CancellationToken,
+        abandon: &CancellationToken,
     ) -> Option<Result<Saved, SaveError>> {
         let known = state
             .local
@@ -259,13 +257,10 @@ impl Roller {
         if busy {
             pipeline.remote = None;
         }
-        let mut saving = std::pin::pin!(pipeline.save(&order, &|_, _| {}));
         tokio::select! {
-            result = &mut saving => Some(result),
-            () = stop.cancelled() => {
-                self.observer.tell(Event::Stopping { grace: self.grace });
-                timeout(self.grace, saving).await.ok()
-            }
+            biased;
+            () = abandon.cancelled() => None,
+            result = pipeline.save(&order, &|_, _| {}) => Some(result),
         }
     }
 
