@@ -59,3 +59,41 @@ impl WriteBack {
         result.unwrap_or_else(|ended| Err(io::Error::other(ended)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    /// A file that no sync succeeds on: fsync(2) gives EINVAL for a device like this.
+    fn bad() -> Arc<File> {
+        Arc::new(File::open("/dev/null").unwrap())
+    }
+
+    fn good() -> Arc<File> {
+        Arc::new(tempfile::tempfile().unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_sync_that_went_wrong_on_the_way_is_heard_at_the_end() {
+        let mut syncs = WriteBack::default();
+        syncs.keep_up(&bad(), EVERY).await.unwrap();
+        syncs.finish(&good()).await.unwrap_err();
+        syncs.finish(&good()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_result_that_nobody_waited_for_is_not_lost() {
+        let mut syncs = WriteBack::default();
+        assert!(syncs.finish(&bad()).now_or_never().is_none());
+        syncs.finish(&good()).await.unwrap_err();
+    }
+
+    #[tokio::test]
+    async fn little_is_not_synced_on_the_way() {
+        let mut syncs = WriteBack::default();
+        syncs.keep_up(&bad(), EVERY - 1).await.unwrap();
+        syncs.finish(&good()).await.unwrap();
+    }
+}
