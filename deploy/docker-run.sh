@@ -3,7 +3,7 @@
 # snapshot directory and certificates mounted, under the name that its users grep for.
 #
 #   deploy/docker-run.sh [OPTION OF rollsnap run...]
-#   deploy/docker-run.sh --interval-hours 12 --keep 6
+#   deploy/docker-run.sh --interval-hours 12 --retention 6
 #   docker logs -f etcd-rolling-snapshots
 #
 # Like `rke up`, it replaces a sidecar that is there; its snapshots stay, and so does its rhythm:
@@ -21,8 +21,6 @@ options=(
   --name "$name"
   --network host
   --restart always
-  # A save that is under way may end before the engine kills.
-  --stop-timeout 45
   --user 0
   --cap-drop ALL
   --security-opt no-new-privileges
@@ -33,7 +31,7 @@ options=(
 )
 for key in access secret; do
   file=/etc/kubernetes/rollsnap/s3-$key-key
-  if [ -f "$file" ]; then options+=(--env "S3_${key^^}_KEY_FILE=$file"); fi
+  if [ -f "$file" ]; then options+=(--env "ROLLSNAP_${key^^}_KEY_FILE=$file"); fi
 done
 
 docker rm --force "$name" >/dev/null 2>&1 || true

@@ -28,8 +28,8 @@ async fn the_sidecar_saves_rotates_and_uploads_as_documented() {
         .every("2s", "8s")
         .mount(keys.path(), "/run/secrets")
         .options([
-            "--env=S3_ACCESS_KEY_FILE=/run/secrets/s3-access-key".to_owned(),
-            "--env=S3_SECRET_KEY_FILE=/run/secrets/s3-secret-key".to_owned(),
+            "--env=ROLLSNAP_ACCESS_KEY_FILE=/run/secrets/s3-access-key".to_owned(),
+            "--env=ROLLSNAP_SECRET_KEY_FILE=/run/secrets/s3-secret-key".to_owned(),
         ])
         .arguments([
             "--s3".to_owned(),

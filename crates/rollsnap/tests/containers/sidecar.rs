@@ -56,7 +56,6 @@ impl Setup {
     pub(crate) fn start(self, network: &Network, folder: &Folder) -> Sidecar {
         let mut options = vec![
             "--restart=always".to_owned(),
-            "--stop-timeout=45".to_owned(),
             "--read-only".to_owned(),
             "--cap-drop=ALL".to_owned(),
             "--security-opt=no-new-privileges".to_owned(),
