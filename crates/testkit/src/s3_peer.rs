@@ -17,9 +17,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, StreamBody};
+use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Body as _, Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -62,6 +62,8 @@ pub enum Fault {
     CutBody(usize),
     /// It is carried out, and the reply lacks this header.
     LoseHeader(&'static str),
+    /// It is not carried out, and the reply is status 200 with this body.
+    ReplyWith(&'static str),
     /// It is refused as belonging to this region, as Amazon does (301 with a header).
     Elsewhere(&'static str),
 }
@@ -326,6 +328,7 @@ async fn answer(
             carry_out(&shared, request).await
         }
         Some(Fault::ErrorInSuccess(code)) => Ok(refusal(200, code, None)),
+        Some(Fault::ReplyWith(body)) => Ok(Response::new(s3s::Body::from(body.to_owned()))),
         Some(Fault::LoseReply) => {
             carry_out(&shared, request).await?;
             Err(reset())
@@ -369,14 +372,18 @@ fn refusal(status: u16, code: &str, retry_after: Option<u64>) -> Response<s3s::B
 /// Keeps the head, so that the client knows what it misses.
 async fn cut(reply: Response<s3s::Body>, len: usize) -> io::Result<Response<s3s::Body>> {
     let (mut head, body) = reply.into_parts();
-    let whole = body
-        .collect()
+    let whole = BodyExt::collect(body)
         .await
         .map_err(|fault| io::Error::other(fault.to_string()))?
         .to_bytes();
     head.headers.insert("content-length", whole.len().into());
     let start: Bytes = whole.slice(..len.min(whole.len()));
-    let frames = stream::iter([Ok(Frame::data(start)), Err(reset())]);
+    // The pause lets hyper send what it has: it drops it when the error comes at once.
+    let end = stream::once(async {
+        tokio::task::yield_now().await;
+        Err(reset())
+    });
+    let frames = StreamExt::chain(stream::iter([Ok(Frame::data(start))]), end);
     let body = s3s::Body::http_body(StreamBody::new(frames));
     Ok(Response::from_parts(head, body))
 }

@@ -229,17 +229,8 @@ impl S3Config {
         let mut faults = Vec::new();
         let mut fault = |key, message: String| faults.push(ConfigFault { key, message });
 
-        match Endpoint::parse(&self.endpoint) {
-            Err(why) => fault("endpoint", why),
-            Ok(endpoint) if self.addressing == Addressing::VirtualHost && endpoint.is_ip() => {
-                fault(
-                    "endpoint",
-                    String::from(
-                        "is an address, which cannot carry a bucket's name: use path style",
-                    ),
-                )
-            }
-            Ok(_) => {}
+        if let Some(why) = self.wrong_endpoint() {
+            fault("endpoint", why);
         }
         if let Some(why) = self.region.as_deref().and_then(wrong_region) {
             fault("region", why);
@@ -265,6 +256,17 @@ impl S3Config {
             fault("custom_ca", why);
         }
         faults
+    }
+
+    fn wrong_endpoint(&self) -> Option<String> {
+        match Endpoint::parse(&self.endpoint) {
+            Err(why) => Some(why),
+            Ok(endpoint) => {
+                (self.addressing == Addressing::VirtualHost && endpoint.is_ip()).then(|| {
+                    "is an address, which cannot carry a bucket's name: use path style".into()
+                })
+            }
+        }
     }
 
     /// The folder as the beginning of every key: empty, or with one slash at its end.

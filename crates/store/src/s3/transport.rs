@@ -3,9 +3,13 @@
 //! A request fails when no byte has moved for the stall timeout, in either direction. There is no
 //! deadline on the whole, so a slow line is only slow. reqwest's own `read_timeout` cannot serve
 //! here: it counts from the start of the request, so that it also ends an upload that moves.
+//!
+//! Bytes count as moved when the kernel takes them. What it still holds when it has taken the last
+//! is not seen to move, so the reply may take as long again as the sending did.
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,6 +17,7 @@ use futures_util::stream;
 use reqwest::header::HeaderMap;
 use reqwest::{Body, Certificate, Client, Method, Response, Url, redirect};
 use tokio::sync::Notify;
+use tokio::time::{Instant, sleep};
 
 use super::config::{ProxyUse, S3Config};
 use super::error::LineFault;
@@ -60,7 +65,9 @@ impl Transport {
         headers: HeaderMap,
         payload: Bytes,
     ) -> Result<Response, LineFault> {
-        let progress = Arc::new(Notify::new());
+        let progress = Arc::new(Progress::default());
+        let begun = Instant::now();
+        let mut patience = self.stall;
         let sending = self
             .http
             .request(method, url)
@@ -72,8 +79,12 @@ impl Transport {
             tokio::select! {
                 biased;
                 done = &mut sending => return done.map_err(LineFault::new),
-                () = progress.notified() => {}
-                () = tokio::time::sleep(self.stall) => return Err(LineFault::stalled(self.stall)),
+                () = progress.moved.notified() => {
+                    if progress.all_taken.load(Ordering::Acquire) {
+                        patience = self.stall + begun.elapsed();
+                    }
+                }
+                () = sleep(patience) => return Err(LineFault::stalled(patience)),
             }
         }
     }
@@ -90,15 +101,22 @@ impl Transport {
     }
 }
 
-/// A body that tells whenever the socket took some of it. Its length stands in the signed
+#[derive(Debug, Default)]
+struct Progress {
+    moved: Notify,
+    all_taken: AtomicBool,
+}
+
+/// A body that tells whenever the socket asks for more of it. Its length stands in the signed
 /// `content-length`, which hyper keeps.
-fn watched(payload: Bytes, progress: Arc<Notify>) -> Body {
+fn watched(payload: Bytes, progress: Arc<Progress>) -> Body {
     if payload.is_empty() {
         return Body::from(payload);
     }
     Body::wrap_stream(stream::unfold(payload, move |mut rest| {
-        progress.notify_one();
         let chunk = rest.split_to(rest.len().min(SEND_CHUNK));
+        progress.all_taken.store(rest.is_empty(), Ordering::Release);
+        progress.moved.notify_one();
         let next = (!chunk.is_empty()).then_some((Ok::<_, Infallible>(chunk), rest));
         std::future::ready(next)
     }))
