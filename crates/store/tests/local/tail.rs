@@ -1,6 +1,7 @@
 //! Tails give what was written, whoever is faster.
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use proptest::prelude::*;
 use rollsnap_store::memory::Memory;
 use rollsnap_store::{Spool, SpoolStore, Tail};
@@ -94,7 +95,6 @@ async fn a_tail_gives_a_whole_piece_as_soon_as_it_is_written() {
     spool.write(Bytes::from(vec![1; size])).await.unwrap();
     assert_eq!(tail.next(size).await.unwrap().len(), size);
     // A reader that gives up waiting loses nothing.
-    use futures_util::FutureExt;
     assert!(tail.next(size).now_or_never().is_none());
     spool.write(Bytes::from(vec![2; size])).await.unwrap();
     assert_eq!(tail.next(size).await.unwrap(), vec![2; size]);
