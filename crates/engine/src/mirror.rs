@@ -92,7 +92,7 @@ impl Mirror {
                 continue;
             };
             let began = Instant::now();
-            match copy(&*self.local, &*self.remote, entry, manifest).await {
+            match try_copy(&*self.local, &*self.remote, entry, manifest).await {
                 Ok(()) => self.tell_uploaded(manifest, began.elapsed()),
                 // Retention took it meanwhile.
                 Err(CopyError::Local(error)) if error.kind() == ErrorKind::NotFound => {}
@@ -135,21 +135,21 @@ pub fn owed<'a>(here: &'a Catalog, there: &Catalog, guard: Guard) -> Vec<&'a Ent
     owed
 }
 
-/// Copies one stored snapshot, proving on the way that it still is what its manifest says.
-pub async fn upload(
+/// Copies one stored snapshot from a store to another, proving on the way that it still is what its manifest says.
+pub async fn copy(
     local: &dyn Store,
     remote: &dyn Store,
     entry: &Entry,
     manifest: &Manifest,
 ) -> Result<(), StoreError> {
-    copy(local, remote, entry, manifest)
+    try_copy(local, remote, entry, manifest)
         .await
         .map_err(|error| match error {
             CopyError::Local(error) | CopyError::Remote(error) | CopyError::Taken(error) => error,
         })
 }
 
-async fn copy(
+async fn try_copy(
     local: &dyn Store,
     remote: &dyn Store,
     entry: &Entry,
