@@ -1,6 +1,7 @@
 //! What can go wrong with a store, and what it means for whoever asked.
 
 use std::error::Error;
+use std::fmt::Display;
 use std::io;
 
 use crate::{Location, NameError, ObjectName};
@@ -62,7 +63,7 @@ impl StoreError {
     pub fn at(
         kind: ErrorKind,
         verb: &'static str,
-        object: impl ToString,
+        object: impl Display,
         message: impl Into<String>,
     ) -> Self {
         Self {
@@ -76,7 +77,7 @@ impl StoreError {
     }
 
     /// An error of the operating system, its kind read from its code.
-    pub fn io(verb: &'static str, object: impl ToString, cause: io::Error) -> Self {
+    pub fn io(verb: &'static str, object: impl Display, cause: io::Error) -> Self {
         Self::at(kind_of_io(&cause), verb, object, io_message(&cause)).caused_by(cause)
     }
 
