@@ -7,6 +7,7 @@ pub mod etcd_peer;
 pub mod etcd_real;
 pub mod s3_peer;
 pub mod s3_real;
+pub mod s3_server;
 pub mod stranger;
 pub mod tcp_proxy;
 pub mod tls;

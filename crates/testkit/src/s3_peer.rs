@@ -21,17 +21,13 @@ use futures_util::{StreamExt, stream};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Body as _, Frame, Incoming};
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
-use s3s::auth::SimpleAuth;
-use s3s::service::{S3Service, S3ServiceBuilder};
-use s3s_fs::FileSystem;
+use s3s::service::S3Service;
 use tempfile::TempDir;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
+
+use crate::s3_server;
 
 /// The access key that the peer knows.
 pub const ACCESS_KEY: &str = "rollsnap-access";
@@ -176,7 +172,7 @@ impl S3Peer {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         fs::create_dir(dir.path().join(bucket)).expect("a bucket can be made");
         let shared = Arc::new(Shared {
-            service: service(dir.path(), ACCESS_KEY, SECRET_KEY),
+            service: s3_server::service(dir.path(), ACCESS_KEY, SECRET_KEY),
             script: Mutex::default(),
             seen: Mutex::default(),
             parts: watch::Sender::default(),
@@ -188,11 +184,15 @@ impl S3Peer {
         let address = listener
             .local_addr()
             .expect("a bound socket has an address");
+        let answering = Arc::clone(&shared);
+        let serving = s3_server::listen(listener, move |request| {
+            answer(Arc::clone(&answering), request)
+        });
         Self {
             address,
             dir,
-            _task: AbortOnDropHandle::new(tokio::spawn(listen(listener, Arc::clone(&shared)))),
             shared,
+            _task: AbortOnDropHandle::new(tokio::spawn(serving)),
         }
     }
 
@@ -265,37 +265,6 @@ impl S3Peer {
     }
 }
 
-/// An S3 service over `dir` that knows one pair of keys. Its buckets are the directories in it.
-pub fn service(dir: &Path, access_key: &str, secret_key: &str) -> S3Service {
-    let files = FileSystem::new(dir).expect("the directory is there");
-    let mut builder = S3ServiceBuilder::new(files);
-    builder.set_auth(SimpleAuth::from_single(access_key, secret_key));
-    builder.build()
-}
-
-async fn listen(listener: TcpListener, shared: Arc<Shared>) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => {
-                let Ok((socket, _)) = accepted else { continue };
-                connections.spawn(converse(socket, Arc::clone(&shared)));
-            }
-            Some(_) = connections.join_next(), if !connections.is_empty() => {}
-        }
-    }
-}
-
-async fn converse(socket: TcpStream, shared: Arc<Shared>) {
-    // Small replies would wait 40 ms for the client's delayed acknowledgement.
-    let _ = socket.set_nodelay(true);
-    let answer = service_fn(move |request| answer(Arc::clone(&shared), request));
-    // An error here is a fault of the script or a client that went away.
-    let _ = auto::Builder::new(TokioExecutor::new())
-        .serve_connection(TokioIo::new(socket), answer)
-        .await;
-}
-
 async fn answer(
     shared: Arc<Shared>,
     mut request: Request<Incoming>,
@@ -349,11 +318,7 @@ async fn answer(
 }
 
 async fn carry_out(shared: &Shared, request: Request<Incoming>) -> io::Result<Response<s3s::Body>> {
-    shared
-        .service
-        .call(request.map(s3s::Body::from))
-        .await
-        .map_err(|fault| io::Error::other(format!("{fault:?}")))
+    s3_server::carry_out(shared.service.clone(), request).await
 }
 
 fn refusal(status: u16, code: &str, retry_after: Option<u64>) -> Response<s3s::Body> {

@@ -1,0 +1,75 @@
+//! A small S3 server over a directory (s3s-fs): for the tests, and by itself as the program
+//! `s3-server` for the demo and the containers.
+
+use std::io;
+use std::path::Path;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use s3s::auth::SimpleAuth;
+use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s_fs::FileSystem;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+/// An S3 service over `dir` that knows one pair of keys. Its buckets are the directories in it.
+///
+/// # Panics
+/// When the directory is not there.
+pub fn service(dir: &Path, access_key: &str, secret_key: &str) -> S3Service {
+    let files = FileSystem::new(dir).expect("the directory is there");
+    let mut builder = S3ServiceBuilder::new(files);
+    builder.set_auth(SimpleAuth::from_single(access_key, secret_key));
+    builder.build()
+}
+
+/// Serves every connection by `service`, until dropped.
+pub async fn serve(listener: TcpListener, service: S3Service) {
+    listen(listener, move |request| carry_out(service.clone(), request)).await;
+}
+
+/// Answers one request by `service`.
+pub(crate) async fn carry_out(
+    service: S3Service,
+    request: Request<Incoming>,
+) -> io::Result<Response<s3s::Body>> {
+    service
+        .call(request.map(s3s::Body::from))
+        .await
+        .map_err(|fault| io::Error::other(format!("{fault:?}")))
+}
+
+/// Serves every connection by `answer`, until dropped. An error of `answer` resets the
+/// connection.
+pub(crate) async fn listen<A, F>(listener: TcpListener, answer: A)
+where
+    A: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+    F: Future<Output = io::Result<Response<s3s::Body>>> + Send + 'static,
+{
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let Ok((socket, _)) = accepted else { continue };
+                connections.spawn(converse(socket, answer.clone()));
+            }
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+        }
+    }
+}
+
+async fn converse<A, F>(socket: TcpStream, answer: A)
+where
+    A: Fn(Request<Incoming>) -> F,
+    F: Future<Output = io::Result<Response<s3s::Body>>> + Send + 'static,
+{
+    // Small replies would wait 40 ms for the client's delayed acknowledgement.
+    let _ = socket.set_nodelay(true);
+    // An error here is meant so, or a client that went away.
+    let _ = auto::Builder::new(TokioExecutor::new())
+        .serve_connection(TokioIo::new(socket), service_fn(answer))
+        .await;
+}
