@@ -20,6 +20,7 @@ pub mod prune;
 pub mod reconcile;
 pub mod retention;
 pub mod roller;
+mod rounds;
 pub mod schedule;
 
 pub use catalog::{Catalog, Entry, Standing};

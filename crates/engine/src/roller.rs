@@ -8,22 +8,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use rollsnap_store::StoreError;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog;
 use crate::event::{Event, Observer, Recovery};
-use crate::follow::Following;
 use crate::manifest::Class;
-use crate::mirror::{Mirror, owed};
+use crate::mirror::Mirror;
 use crate::name::TimeStyle;
 use crate::pipeline::{Order, Pipeline, SaveError, Saved};
 use crate::reconcile::{complete_drafts, sweep_orphans};
 use crate::retention::{Ages, Guard, Retention};
+use crate::rounds::Rounds;
 use crate::schedule::{Schedule, clock_jump};
-use crate::{Kind, Manifest, SnapshotName, backoff, prune};
+use crate::{Manifest, SnapshotName, backoff, prune};
 
 /// How often the loop looks at the wall clock while nothing is due.
 const HEARTBEAT: Duration = Duration::from_secs(60);
@@ -31,9 +29,6 @@ const HEARTBEAT: Duration = Duration::from_secs(60);
 /// A wall clock is said to have jumped when it parts from the monotonic one by more than this
 /// between two looks. Slewing (at most 500 ppm) stays far below.
 const JUMP: TimeDelta = TimeDelta::seconds(5);
-
-/// The least pause between two rounds of the mirror while the bucket fails.
-const MIRROR_PAUSE: Duration = Duration::from_secs(5);
 
 /// Everything that the rounds need.
 pub struct Roller {
@@ -63,16 +58,7 @@ struct State {
     /// Until when ages are doubted.
     doubt_until: Option<Instant>,
     local: catalog::Reader,
-    remote: Option<Remote>,
-}
-
-/// The mirror and its round, one of which is here at a time.
-struct Remote {
-    mirror: Option<Mirror>,
-    round: Option<JoinHandle<(Mirror, Result<(), StoreError>)>>,
-    /// When to begin a round without a save.
-    next: Option<Instant>,
-    failures: u32,
+    rounds: Rounds,
 }
 
 impl Roller {
@@ -82,26 +68,24 @@ impl Roller {
         let mut state = self.begin().await;
         while !stop.is_cancelled() {
             let heartbeat = Instant::now() + HEARTBEAT;
-            let round = next_round(state.remote.as_ref()).unwrap_or(heartbeat);
+            let round = state.rounds.due().unwrap_or(heartbeat);
             let wake = state.attempt_at.min(heartbeat).min(round);
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                result = round_end(&mut state.remote) => self.settle(&mut state, result).await,
+                end = state.rounds.end() => state.rounds.settle(end).await,
                 () = sleep_until(wake) => {}
             }
             self.look_at_clocks(&mut state);
             if state.attempt_at <= Instant::now() {
                 self.tick(&mut state, abandon).await;
             }
-            begin_round(&mut state, None);
+            if let Some(guard) = state.guard {
+                let ages = ages(&state);
+                state.rounds.begin(None, guard, ages);
+            }
         }
-        if let Some(Remote {
-            round: Some(round), ..
-        }) = state.remote
-        {
-            round.abort();
-        }
+        state.rounds.stop();
     }
 
     /// Puts right what is left, and finds out when the first snapshot is due.
@@ -124,6 +108,11 @@ impl Roller {
             .map(|manifest| manifest.started_at);
         let first = self.schedule.first_wait(successes, now);
         let guard = catalog.newest().map(Guard::of);
+        let mut rounds = Rounds::new(self.mirror());
+        if guard.is_some() {
+            // What an earlier run owes is paid at once.
+            rounds.want();
+        }
         let began = Instant::now();
         self.observer.tell(Event::Waiting { first });
         State {
@@ -134,21 +123,20 @@ impl Roller {
             looked: (began, now),
             doubt_until: None,
             local,
-            remote: pipeline.remote.as_ref().map(|remote| Remote {
-                mirror: Some(Mirror {
-                    local: Arc::clone(&pipeline.local),
-                    remote: Arc::clone(remote),
-                    retention: self.retention,
-                    clock: Arc::clone(&pipeline.clock),
-                    observer: Arc::clone(&self.observer),
-                    reader: catalog::Reader::default(),
-                }),
-                round: None,
-                // What an earlier run owes is paid at once.
-                next: guard.is_some().then_some(began),
-                failures: 0,
-            }),
+            rounds,
         }
+    }
+
+    fn mirror(&self) -> Option<Mirror> {
+        let pipeline = &self.pipeline;
+        pipeline.remote.as_ref().map(|remote| Mirror {
+            local: Arc::clone(&pipeline.local),
+            remote: Arc::clone(remote),
+            retention: self.retention,
+            clock: Arc::clone(&pipeline.clock),
+            observer: Arc::clone(&self.observer),
+            reader: catalog::Reader::default(),
+        })
     }
 
     async fn recover(&self) {
@@ -249,12 +237,8 @@ impl Roller {
             after,
         };
         // Two uploads at once would take twice the memory.
-        let busy = state
-            .remote
-            .as_ref()
-            .is_some_and(|remote| remote.round.is_some());
         let mut pipeline = self.pipeline.clone();
-        if busy {
+        if state.rounds.is_running() {
             pipeline.remote = None;
         }
         tokio::select! {
@@ -278,10 +262,9 @@ impl Roller {
         let guard = Guard::of(&manifest);
         state.guard = Some(guard);
         self.rotate(state, guard).await;
-        if let Some(remote) = &mut state.remote {
-            remote.next = Some(Instant::now());
-        }
-        begin_round(state, upload.map(|upload| (upload, manifest)));
+        let following = upload.map(|upload| (upload, manifest));
+        state.rounds.want();
+        state.rounds.begin(following, guard, ages(state));
     }
 
     /// The directory's own retention, on a fresh listing.
@@ -305,64 +288,6 @@ impl Roller {
             });
         }
     }
-
-    /// Takes the mirror back, and tells a change between failing and working once.
-    async fn settle(&self, state: &mut State, end: (Mirror, Result<(), StoreError>)) {
-        let (mirror, result) = end;
-        let (Some(remote), Some(guard)) = (&mut state.remote, state.guard) else {
-            return;
-        };
-        let location = mirror.remote.location().clone();
-        remote.round = None;
-        match result {
-            Ok(()) if remote.failures == 0 => {}
-            Ok(()) => {
-                remote.failures = 0;
-                self.observer.tell(Event::RemoteBack {
-                    location: &location,
-                });
-            }
-            Err(error) => {
-                remote.failures += 1;
-                let wait = backoff::wait_after(remote.failures, Kind::from(error.kind()))
-                    .max(MIRROR_PAUSE);
-                remote.next = Some(remote.next.unwrap_or(Instant::now() + wait));
-                if remote.failures == 1 {
-                    let here = state
-                        .local
-                        .read(&*self.pipeline.local)
-                        .await
-                        .unwrap_or_default();
-                    let owed = owed(&here, mirror.reader.last(), guard).len();
-                    self.observer.tell(Event::RemoteDown {
-                        location: &location,
-                        error: &error,
-                        owed,
-                    });
-                }
-            }
-        }
-        remote.mirror = Some(mirror);
-    }
-}
-
-/// Begins a round of the mirror if one is wanted and none is running.
-fn begin_round(state: &mut State, following: Option<(Following, Manifest)>) {
-    let ages = ages(state);
-    let (Some(remote), Some(guard)) = (&mut state.remote, state.guard) else {
-        return;
-    };
-    if remote.next.is_none_or(|next| next > Instant::now()) {
-        return;
-    }
-    let Some(mut mirror) = remote.mirror.take() else {
-        return;
-    };
-    remote.next = None;
-    remote.round = Some(tokio::spawn(async move {
-        let result = mirror.round(following, guard, ages).await;
-        (mirror, result)
-    }));
 }
 
 fn ages(state: &State) -> Ages {
@@ -370,24 +295,4 @@ fn ages(state: &State) -> Ages {
         Some(until) if Instant::now() < until => Ages::Doubted,
         _ => Ages::Trusted,
     }
-}
-
-/// The end of the running round; never, while there is none.
-async fn round_end(remote: &mut Option<Remote>) -> (Mirror, Result<(), StoreError>) {
-    if let Some(Remote {
-        round: Some(round), ..
-    }) = remote
-    {
-        return round
-            .await
-            .expect("a round neither panics nor is aborted while the loop runs");
-    }
-    std::future::pending().await
-}
-
-/// When the mirror should begin without a save.
-fn next_round(remote: Option<&Remote>) -> Option<Instant> {
-    remote
-        .filter(|remote| remote.round.is_none())
-        .and_then(|remote| remote.next)
 }
