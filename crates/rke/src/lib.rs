@@ -7,12 +7,14 @@
 pub mod bounds;
 pub mod cluster_yml;
 pub mod duration;
+mod environment;
 mod fault;
 mod nearest;
 mod secret;
 mod text;
 mod yaml;
 
+pub use environment::key_in_environment;
 pub use fault::{Fault, Faults, Wrong};
 pub use nearest::nearest;
 pub use secret::Secret;

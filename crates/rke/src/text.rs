@@ -4,7 +4,7 @@ use crate::Wrong;
 
 /// Largest file that is read, in bytes. A `cluster.yml` with manifests inside has some hundred
 /// thousand.
-pub(crate) const MAX_BYTES: usize = 4 << 20;
+pub const MAX_BYTES: usize = 4 << 20;
 
 /// A fault of the whole file and the line it was noticed on.
 pub(crate) type FileWrong = (Option<u32>, Wrong);
@@ -15,8 +15,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<&str, FileWrong> {
         return Err((
             None,
             Wrong::new(
-                format!("has {} bytes", bytes.len()),
-                format!("at most {MAX_BYTES} are read: is this the right file?"),
+                format!("has more than {MAX_BYTES} bytes"),
+                "is this the right file?",
             ),
         ));
     }
@@ -82,6 +82,6 @@ mod tests {
     fn a_file_that_is_too_large_is_refused_by_its_size_alone() {
         assert!(decode(&vec![b' '; MAX_BYTES]).is_ok());
         let (_, wrong) = decode(&vec![0xff; MAX_BYTES + 1]).unwrap_err();
-        assert_eq!(wrong.what, "has 4194305 bytes");
+        assert_eq!(wrong.what, "has more than 4194304 bytes");
     }
 }

@@ -21,6 +21,8 @@ use crate::{Faults, Secret, Wrong, text, yaml};
 
 use reading::Reading;
 
+pub use crate::text::MAX_BYTES;
+
 /// A value, and where it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Located<T> {

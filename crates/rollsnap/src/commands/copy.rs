@@ -1,0 +1,78 @@
+//! `rollsnap upload NAME` and `rollsnap download NAME`: one snapshot to the other store, proved
+//! on the way.
+
+use rollsnap_engine::catalog::{Entry, Reader};
+use rollsnap_engine::{Kind, Manifest, SnapshotName, mirror};
+use rollsnap_store::Store;
+use serde::Serialize;
+
+use super::Context;
+use crate::assembly;
+use crate::output::{self, Format};
+use crate::report::Failure;
+
+#[derive(Serialize)]
+struct Report {
+    name: String,
+    from: String,
+    to: String,
+    /// Whether it was there already, whole.
+    already_there: bool,
+}
+
+pub(super) async fn upload(context: &Context, name: &str) -> Result<(), Failure> {
+    let settings = context.settings()?;
+    let local = assembly::local_to_read(&settings)?;
+    let remote = assembly::remote_needed(&settings)?;
+    copy(context, "upload", name, &local, &*remote).await
+}
+
+pub(super) async fn download(context: &Context, name: &str) -> Result<(), Failure> {
+    let settings = context.settings()?;
+    let local = assembly::local(&settings)?;
+    let remote = assembly::remote_needed(&settings)?;
+    copy(context, "download", name, &*remote, &local).await
+}
+
+async fn copy(
+    context: &Context,
+    verb: &str,
+    name: &str,
+    from: &dyn Store,
+    to: &dyn Store,
+) -> Result<(), Failure> {
+    let name = SnapshotName::new(name)?;
+    let source = Reader::default().read(from).await?;
+    let Some(entry) = source.find(&name) else {
+        let message = format!(
+            "{verb} {name}: there is no such snapshot in {}",
+            from.location()
+        );
+        return Err(Failure::new(Kind::Usage, message).with_hint("rollsnap list shows all names"));
+    };
+    let Some(manifest) = entry.proved() else {
+        let message =
+            format!("{verb} {name}: it has no manifest that fits it, so nothing proves it");
+        return Err(Failure::new(Kind::Corrupt, message));
+    };
+    let target = Reader::default().read(to).await?;
+    let same = |there: &Manifest| there.stored.content == manifest.stored.content;
+    let already_there = target.find(&name).and_then(Entry::proved).is_some_and(same);
+    if !already_there {
+        mirror::copy(from, to, entry, manifest).await?;
+    }
+    let report = Report {
+        name: name.to_string(),
+        from: from.location().to_string(),
+        to: to.location().to_string(),
+        already_there,
+    };
+    match context.format {
+        Format::Json => output::print_json(&report),
+        Format::Text if already_there => {
+            output::print(&format!("{name} is in {} already\n", report.to));
+        }
+        Format::Text => output::print(&format!("copied {name} to {}\n", report.to)),
+    }
+    Ok(())
+}

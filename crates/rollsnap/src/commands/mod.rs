@@ -1,0 +1,151 @@
+//! One verb, one file. Here: what comes before and after every one of them.
+
+mod config;
+mod copy;
+mod delete;
+mod list;
+mod prune;
+mod run;
+mod save;
+mod version;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rollsnap_engine::{Clock, Kind, SystemClock};
+
+use crate::argv;
+use crate::cli::{self, Invocation, Verb};
+use crate::config::{Disk, Environment, Flags, Inputs, Log, LogFormat, Settings};
+use crate::output::{self, Format};
+use crate::report::Failure;
+use crate::signals::Orders;
+use crate::telemetry::{self, Verbosity};
+
+/// How long blocking calls may still run after the end of a command that was forced.
+const LINGER: Duration = Duration::from_millis(200);
+
+/// What a verb may use.
+struct Context {
+    flags: Flags,
+    environment: Environment,
+    format: Format,
+    clock: Arc<dyn Clock>,
+    orders: Orders,
+}
+
+impl Context {
+    fn inputs(&self) -> Inputs<'_> {
+        Inputs {
+            flags: &self.flags,
+            environment: &self.environment,
+            files: &Disk,
+        }
+    }
+
+    fn settings(&self) -> Result<Settings, Failure> {
+        Ok(Settings::resolve(self.inputs())?)
+    }
+}
+
+/// Carries out a command and tells how it went.
+pub fn run(invocation: Invocation) -> ExitCode {
+    let Invocation {
+        verb,
+        mut flags,
+        format,
+    } = invocation;
+    let environment = Environment::of_process();
+    argv::restore_secrets(&environment, &mut flags);
+    // Two threads: one for the stream, one for what follows it.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&Failure::new(Kind::Bug, format!("start threads: {error}"))),
+    };
+    let result = runtime.block_on(async {
+        let orders = Orders::listen()
+            .map_err(|error| Failure::new(Kind::Bug, format!("listen for signals: {error}")))?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let context = Context {
+            flags,
+            environment,
+            format,
+            clock,
+            orders,
+        };
+        start_log(&context)?;
+        let forced = context.orders.force.clone();
+        tokio::select! {
+            biased;
+            () = forced.cancelled() => Err(Failure::new(Kind::Canceled, "stopped at once")),
+            result = carry_out(&verb, &context) => result,
+        }
+    });
+    runtime.shutdown_timeout(LINGER);
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => fail(&failure),
+    }
+}
+
+async fn carry_out(verb: &Verb, context: &Context) -> Result<(), Failure> {
+    // The daemon deals with a stop itself; every other verb is dropped, which leaves nothing.
+    if *verb == Verb::Run {
+        return run::run(context).await;
+    }
+    let work = async {
+        match verb {
+            Verb::Run => Ok(()),
+            Verb::Save { name } => save::run(context, name.as_deref()).await,
+            Verb::List => list::run(context).await,
+            Verb::Prune { mode } => prune::run(context, *mode).await,
+            Verb::Delete { name, from } => delete::run(context, name, *from).await,
+            Verb::Upload { name } => copy::upload(context, name).await,
+            Verb::Download { name } => copy::download(context, name).await,
+            Verb::ConfigCheck => config::check(context),
+            Verb::ConfigShow => config::show(context),
+            Verb::Version => {
+                version::run(context.format);
+                Ok(())
+            }
+            Verb::Completion(shell) => {
+                let mut script = Vec::new();
+                clap_complete::generate(*shell, &mut cli::command(), "rollsnap", &mut script);
+                output::print(&String::from_utf8_lossy(&script));
+                Ok(())
+            }
+        }
+    };
+    tokio::select! {
+        biased;
+        result = work => result,
+        () = context.orders.stop.cancelled() => {
+            Err(Failure::new(Kind::Canceled, "stopped before the end; nothing half-made is left"))
+        }
+    }
+}
+
+fn start_log(context: &Context) -> Result<(), Failure> {
+    let log = Log::resolve(context.inputs())?;
+    let format = match log.format.value {
+        LogFormat::Logfmt => telemetry::Format::Logfmt,
+        LogFormat::Json => telemetry::Format::Json,
+    };
+    let verbosity = match context.environment.get("RUST_LOG") {
+        Some(directives) => Verbosity::Directives(directives.to_owned()),
+        None if log.debug.value => Verbosity::Debug,
+        None => Verbosity::Normal,
+    };
+    telemetry::start(format, &verbosity, Arc::clone(&context.clock))
+        .map_err(|error| Failure::new(Kind::Config, error))
+}
+
+fn fail(failure: &Failure) -> ExitCode {
+    output::complain(&format!("rollsnap: {failure}"));
+    ExitCode::from(failure.kind.exit_code())
+}

@@ -1,0 +1,541 @@
+//! Every option, once: its flag, its environment names, its key in the file, its default, and
+//! what it means. The command line, `config show`, the error texts and `docs/config.md` are made
+//! from this table.
+
+/// One option.
+#[derive(Debug, Clone, Copy)]
+pub struct Spec {
+    /// Which it is.
+    pub id: Id,
+    /// Its name in `config show`; with `--` before it the flag, if it has one.
+    pub name: &'static str,
+    /// Whether it can be given on the command line.
+    pub on_command_line: OnCommandLine,
+    /// Names in the environment; the first that is set and not empty counts.
+    pub env: &'static [&'static str],
+    /// Keys in the file as they stand in RKE's `cluster.yml`.
+    pub file: &'static [&'static str],
+    /// What kind of value it takes.
+    pub kind: Kind,
+    /// What stands for the value in help texts.
+    pub value_name: &'static str,
+    /// What is in force when nobody says anything, in words.
+    pub default: &'static str,
+    /// Which commands it concerns.
+    pub group: Group,
+    /// What it means, in one sentence.
+    pub help: &'static str,
+}
+
+/// Whether an option has a flag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnCommandLine {
+    /// It has one.
+    Flag,
+    /// It has none: the environment alone carries it.
+    Never,
+}
+
+/// What kind of value an option takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Any text.
+    Text,
+    /// The path of a file or directory.
+    Path,
+    /// Texts between commas.
+    List,
+    /// A text that is never shown.
+    Secret,
+    /// `true` or `false`; the flag alone means `true`.
+    Switch,
+    /// A whole number of hours.
+    Hours,
+    /// A duration such as `5m0s`.
+    Duration,
+    /// A whole number of snapshots, or a duration.
+    Retention,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+}
+
+/// What an option is about, and so which commands take it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Group {
+    /// The config file: every command.
+    File,
+    /// The snapshots' directory: every command that sees snapshots.
+    Directory,
+    /// The etcd member: `run` and `save`.
+    Etcd,
+    /// When snapshots are taken and how many are kept: `run` and `prune`.
+    Schedule,
+    /// How a snapshot is made: `run` and `save`.
+    Snapshot,
+    /// The bucket: every command that sees snapshots.
+    Bucket,
+    /// The log: every command.
+    Log,
+}
+
+impl Group {
+    /// Every group in the order of the reference.
+    pub const ALL: [Self; 7] = [
+        Self::File,
+        Self::Directory,
+        Self::Etcd,
+        Self::Schedule,
+        Self::Snapshot,
+        Self::Bucket,
+        Self::Log,
+    ];
+
+    /// Its heading.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::File => "Config file",
+            Self::Directory => "Directory",
+            Self::Etcd => "etcd",
+            Self::Schedule => "Schedule and retention",
+            Self::Snapshot => "Snapshots",
+            Self::Bucket => "S3 bucket",
+            Self::Log => "Log",
+        }
+    }
+}
+
+/// Which option.
+#[expect(missing_docs, reason = "each is described by its row of the table")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Id {
+    Config,
+    Dir,
+    Endpoints,
+    Cacert,
+    Cert,
+    Key,
+    User,
+    PasswordFile,
+    Password,
+    Snapshot,
+    IntervalHours,
+    Creation,
+    Retention,
+    Compression,
+    SafeTimestamp,
+    Timeout,
+    S3,
+    S3Endpoint,
+    S3EndpointCa,
+    BucketName,
+    Region,
+    Folder,
+    AccessKey,
+    SecretKey,
+    AccessKeyFile,
+    SecretKeyFile,
+    SessionToken,
+    LogFormat,
+    Debug,
+}
+
+impl Id {
+    /// Its row of the table.
+    pub fn spec(self) -> &'static Spec {
+        // The table is in the order of the variants; a test holds it there.
+        &OPTIONS[self as usize]
+    }
+}
+
+/// The paths at which RKE puts the certificates of a node, used when nothing is said about TLS
+/// and all three are there.
+pub const RKE_CERTIFICATES: [&str; 3] = [
+    "/etc/kubernetes/ssl/kube-ca.pem",
+    "/etc/kubernetes/ssl/kube-node.pem",
+    "/etc/kubernetes/ssl/kube-node-key.pem",
+];
+
+/// Every option, in the order of [`Id`].
+pub const OPTIONS: [Spec; 29] = {
+    const FLAG: Spec = Spec {
+        id: Id::Config,
+        name: "",
+        on_command_line: OnCommandLine::Flag,
+        env: &[],
+        file: &[],
+        kind: Kind::Text,
+        value_name: "TEXT",
+        default: "none",
+        group: Group::File,
+        help: "",
+    };
+    const PATH: Spec = Spec {
+        kind: Kind::Path,
+        value_name: "FILE",
+        ..FLAG
+    };
+    const ETCD: Spec = Spec {
+        group: Group::Etcd,
+        ..FLAG
+    };
+    const CERTIFICATE: Spec = Spec {
+        group: Group::Etcd,
+        ..PATH
+    };
+    const SCHEDULE: Spec = Spec {
+        group: Group::Schedule,
+        ..FLAG
+    };
+    const SNAPSHOT: Spec = Spec {
+        group: Group::Snapshot,
+        ..FLAG
+    };
+    const BUCKET: Spec = Spec {
+        group: Group::Bucket,
+        ..FLAG
+    };
+    const KEY: Spec = Spec {
+        kind: Kind::Secret,
+        value_name: "KEY",
+        ..BUCKET
+    };
+    [
+        Spec {
+            id: Id::Config,
+            name: "config",
+            env: &["ROLLSNAP_CONFIG", "RKE_CONFIG"],
+            help: "RKE's cluster.yml, or a small YAML file with the same keys at its top level.",
+            ..PATH
+        },
+        Spec {
+            id: Id::Dir,
+            name: "dir",
+            env: &["ROLLSNAP_DIR"],
+            file: &["dir"],
+            kind: Kind::Path,
+            value_name: "DIR",
+            default: "/opt/rke/etcd-snapshots",
+            group: Group::Directory,
+            help: "The directory that keeps the snapshots.",
+            ..FLAG
+        },
+        Spec {
+            id: Id::Endpoints,
+            name: "endpoints",
+            env: &["ROLLSNAP_ENDPOINTS", "ETCDCTL_ENDPOINTS", "ETCD_ENDPOINTS"],
+            file: &["endpoints"],
+            kind: Kind::List,
+            value_name: "HOST:PORT",
+            default: "127.0.0.1:2379",
+            help: "The etcd members to ask, in this order, between commas; without a scheme it is \
+                   https where certificates are in use, else http.",
+            ..ETCD
+        },
+        Spec {
+            id: Id::Cacert,
+            name: "cacert",
+            env: &["ROLLSNAP_CACERT", "ETCDCTL_CACERT", "ETCD_CACERT"],
+            file: &["cacert"],
+            default: "RKE's, where all three are there",
+            help: "The CA that signed etcd's certificate, in PEM.",
+            ..CERTIFICATE
+        },
+        Spec {
+            id: Id::Cert,
+            name: "cert",
+            env: &["ROLLSNAP_CERT", "ETCDCTL_CERT", "ETCD_CERT"],
+            file: &["cert"],
+            default: "RKE's, where all three are there",
+            help: "The client certificate to show to etcd, in PEM.",
+            ..CERTIFICATE
+        },
+        Spec {
+            id: Id::Key,
+            name: "key",
+            env: &["ROLLSNAP_KEY", "ETCDCTL_KEY", "ETCD_KEY"],
+            file: &["key"],
+            default: "RKE's, where all three are there",
+            help: "The key of the client certificate, in PEM.",
+            ..CERTIFICATE
+        },
+        Spec {
+            id: Id::User,
+            name: "user",
+            env: &["ROLLSNAP_USER", "ETCDCTL_USER"],
+            file: &["user"],
+            kind: Kind::Secret,
+            value_name: "NAME[:PASSWORD]",
+            help: "The etcd user, where etcd has auth enabled; better without the password.",
+            ..ETCD
+        },
+        Spec {
+            id: Id::PasswordFile,
+            name: "password-file",
+            env: &["ROLLSNAP_PASSWORD_FILE"],
+            file: &["password_file"],
+            help: "A file that holds nothing but the etcd user's password.",
+            ..CERTIFICATE
+        },
+        Spec {
+            id: Id::Password,
+            name: "password",
+            on_command_line: OnCommandLine::Never,
+            env: &["ROLLSNAP_PASSWORD", "ETCDCTL_PASSWORD"],
+            kind: Kind::Secret,
+            help: "The etcd user's password.",
+            ..ETCD
+        },
+        Spec {
+            id: Id::Snapshot,
+            name: "snapshot",
+            env: &["ROLLSNAP_SNAPSHOT"],
+            file: &[
+                "services.etcd.snapshot",
+                "services.etcd.backup_config.enabled",
+            ],
+            kind: Kind::Switch,
+            value_name: "BOOL",
+            default: "true",
+            help: "Whether the daemon takes snapshots; if not, it stays up and says so.",
+            ..SCHEDULE
+        },
+        Spec {
+            id: Id::IntervalHours,
+            name: "interval-hours",
+            env: &["ROLLSNAP_INTERVAL_HOURS"],
+            file: &["services.etcd.backup_config.interval_hours"],
+            kind: Kind::Hours,
+            value_name: "HOURS",
+            default: "12",
+            help: "Hours between two snapshots, 1 to 8760; supersedes creation.",
+            ..SCHEDULE
+        },
+        Spec {
+            id: Id::Creation,
+            name: "creation",
+            env: &["ROLLSNAP_CREATION"],
+            file: &["services.etcd.creation"],
+            kind: Kind::Duration,
+            value_name: "DURATION",
+            default: "5m0s where only the older keys are used",
+            help: "The time between two snapshots as a duration such as 5m0s, 1s at least.",
+            ..SCHEDULE
+        },
+        Spec {
+            id: Id::Retention,
+            name: "retention",
+            env: &["ROLLSNAP_RETENTION"],
+            file: &[
+                "services.etcd.backup_config.retention",
+                "services.etcd.retention",
+            ],
+            kind: Kind::Retention,
+            value_name: "COUNT|DURATION",
+            default: "6; 24h where only the older keys are used",
+            help: "How many snapshots are kept, 1 to 100000, or for how long; a duration also \
+                   keeps as many as it holds intervals, whatever their age.",
+            ..SCHEDULE
+        },
+        Spec {
+            id: Id::Compression,
+            name: "compression",
+            env: &["ROLLSNAP_COMPRESSION"],
+            file: &["services.etcd.backup_config.compression"],
+            kind: Kind::OneOf(&rollsnap_rke::cluster_yml::Compression::WORDS),
+            value_name: "CODEC",
+            default: "none",
+            help: "How snapshots are stored: as etcd sends them, or as Zstandard frames.",
+            ..SNAPSHOT
+        },
+        Spec {
+            id: Id::SafeTimestamp,
+            name: "safe-timestamp",
+            env: &["ROLLSNAP_SAFE_TIMESTAMP"],
+            file: &["services.etcd.backup_config.safe_timestamp"],
+            kind: Kind::Switch,
+            value_name: "BOOL",
+            default: "false",
+            help: "Whether names of snapshots have - instead of : in their time.",
+            ..SNAPSHOT
+        },
+        Spec {
+            id: Id::Timeout,
+            name: "timeout",
+            env: &["ROLLSNAP_TIMEOUT"],
+            file: &["services.etcd.backup_config.timeout"],
+            kind: Kind::Duration,
+            value_name: "DURATION",
+            default: "no limit",
+            help: "The longest that one attempt at a snapshot may take; whole seconds in the file.",
+            ..SNAPSHOT
+        },
+        Spec {
+            id: Id::S3,
+            name: "s3",
+            env: &["ROLLSNAP_S3", "S3_BACKUP"],
+            file: &["services.etcd.backup_config.s3backupconfig"],
+            kind: Kind::Switch,
+            value_name: "BOOL",
+            default: "true where a bucket is named",
+            help: "Whether snapshots are copied to a bucket.",
+            ..BUCKET
+        },
+        Spec {
+            id: Id::S3Endpoint,
+            name: "s3-endpoint",
+            env: &[
+                "ROLLSNAP_S3_ENDPOINT",
+                "S3_ENDPOINT",
+                "AWS_ENDPOINT_URL_S3",
+                "AWS_ENDPOINT_URL",
+            ],
+            file: &["services.etcd.backup_config.s3backupconfig.endpoint"],
+            value_name: "HOST|URL",
+            default: "Amazon's",
+            help: "The S3 server: a host, host:port, or either behind http:// or https://.",
+            ..BUCKET
+        },
+        Spec {
+            id: Id::S3EndpointCa,
+            name: "s3-endpoint-ca",
+            env: &["ROLLSNAP_S3_ENDPOINT_CA", "S3_ENDPOINT_CA"],
+            file: &["services.etcd.backup_config.s3backupconfig.custom_ca"],
+            value_name: "FILE|PEM",
+            default: "the system's",
+            help: "The CA that signed the S3 server's certificate: a PEM file, PEM text, or \
+                   base64 of it.",
+            ..BUCKET
+        },
+        Spec {
+            id: Id::BucketName,
+            name: "bucket-name",
+            env: &["ROLLSNAP_BUCKET_NAME", "S3_BUCKET_NAME"],
+            file: &["services.etcd.backup_config.s3backupconfig.bucket_name"],
+            value_name: "NAME",
+            help: "The bucket.",
+            ..BUCKET
+        },
+        Spec {
+            id: Id::Region,
+            name: "region",
+            env: &[
+                "ROLLSNAP_REGION",
+                "S3_BUCKET_REGION",
+                "AWS_REGION",
+                "AWS_DEFAULT_REGION",
+            ],
+            file: &["services.etcd.backup_config.s3backupconfig.region"],
+            value_name: "REGION",
+            default: "found out",
+            help: "The bucket's region.",
+            ..BUCKET
+        },
+        Spec {
+            id: Id::Folder,
+            name: "folder",
+            env: &["ROLLSNAP_FOLDER", "S3_FOLDER"],
+            file: &["services.etcd.backup_config.s3backupconfig.folder"],
+            value_name: "FOLDER",
+            default: "the bucket's top",
+            help: "The folder inside the bucket; one for each cluster.",
+            ..BUCKET
+        },
+        Spec {
+            id: Id::AccessKey,
+            name: "access-key",
+            env: &["ROLLSNAP_ACCESS_KEY", "S3_ACCESS_KEY", "AWS_ACCESS_KEY_ID"],
+            file: &["services.etcd.backup_config.s3backupconfig.access_key"],
+            help: "The access key; better by environment or file.",
+            ..KEY
+        },
+        Spec {
+            id: Id::SecretKey,
+            name: "secret-key",
+            env: &[
+                "ROLLSNAP_SECRET_KEY",
+                "S3_SECRET_KEY",
+                "AWS_SECRET_ACCESS_KEY",
+            ],
+            file: &["services.etcd.backup_config.s3backupconfig.secret_key"],
+            help: "The secret key; better by environment or file.",
+            ..KEY
+        },
+        Spec {
+            id: Id::AccessKeyFile,
+            name: "access-key-file",
+            env: &["ROLLSNAP_ACCESS_KEY_FILE"],
+            file: &["services.etcd.backup_config.s3backupconfig.access_key_file"],
+            group: Group::Bucket,
+            help: "A file that holds nothing but the access key.",
+            ..PATH
+        },
+        Spec {
+            id: Id::SecretKeyFile,
+            name: "secret-key-file",
+            env: &["ROLLSNAP_SECRET_KEY_FILE"],
+            file: &["services.etcd.backup_config.s3backupconfig.secret_key_file"],
+            group: Group::Bucket,
+            help: "A file that holds nothing but the secret key.",
+            ..PATH
+        },
+        Spec {
+            id: Id::SessionToken,
+            name: "session-token",
+            on_command_line: OnCommandLine::Never,
+            env: &["AWS_SESSION_TOKEN"],
+            help: "The token of temporary keys; counts only where AWS_ACCESS_KEY_ID does.",
+            ..KEY
+        },
+        Spec {
+            id: Id::LogFormat,
+            name: "log-format",
+            env: &["ROLLSNAP_LOG_FORMAT"],
+            kind: Kind::OneOf(&["logfmt", "json"]),
+            value_name: "FORMAT",
+            default: "logfmt",
+            group: Group::Log,
+            help: "How log lines are written.",
+            ..FLAG
+        },
+        Spec {
+            id: Id::Debug,
+            name: "debug",
+            env: &["ROLLSNAP_DEBUG", "RANCHER_DEBUG"],
+            kind: Kind::Switch,
+            value_name: "BOOL",
+            default: "false",
+            group: Group::Log,
+            help: "Whether debug lines are logged; RUST_LOG says it in finer steps.",
+            ..FLAG
+        },
+    ]
+};
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_the_order_of_the_ids() {
+        for (index, spec) in OPTIONS.iter().enumerate() {
+            assert_eq!(spec.id as usize, index, "{}", spec.name);
+        }
+    }
+
+    #[test]
+    fn names_are_given_once_and_help_is_one_sentence() {
+        let names: BTreeSet<_> = OPTIONS.iter().map(|spec| spec.name).collect();
+        assert_eq!(names.len(), OPTIONS.len());
+        let env: Vec<_> = OPTIONS.iter().flat_map(|spec| spec.env).collect();
+        let unique: BTreeSet<_> = env.iter().collect();
+        assert_eq!(unique.len(), env.len());
+        for spec in &OPTIONS {
+            assert!(
+                spec.help.ends_with('.') && spec.help.matches(". ").count() == 0,
+                "{spec:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What `rollsnap config show` prints: every value in force, and who said it. No secrets.
+
+use std::fmt::Write as _;
+
+use rollsnap_engine::Codec;
+use rollsnap_engine::name::TimeStyle;
+use rollsnap_engine::retention::Retention;
+use rollsnap_rke::duration::GoDuration;
+use serde::Serialize;
+
+use super::options::Id;
+use super::{Bucket, Settings, Sourced};
+
+/// One value in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Row {
+    /// The option's name.
+    pub name: &'static str,
+    /// Its value as text, `***` for a secret.
+    pub value: String,
+    /// Who said it.
+    pub origin: String,
+}
+
+struct Rows(Vec<Row>);
+
+impl Rows {
+    fn add<T>(&mut self, id: Id, said: &Sourced<T>, show: impl FnOnce(&T) -> String) {
+        self.0.push(Row {
+            name: id.spec().name,
+            value: show(&said.value),
+            origin: said.origin.to_string(),
+        });
+    }
+
+    fn add_if<T>(&mut self, id: Id, said: Option<&Sourced<T>>, show: impl FnOnce(&T) -> String) {
+        match said {
+            Some(said) => self.add(id, said, show),
+            None => self.0.push(Row {
+                name: id.spec().name,
+                value: id.spec().default.to_owned(),
+                origin: "default".to_owned(),
+            }),
+        }
+    }
+}
+
+impl Settings {
+    /// Every value in force, in the order of the reference.
+    pub fn report(&self) -> Vec<Row> {
+        let mut rows = Rows(Vec::new());
+        let path = |path: &std::path::PathBuf| path.display().to_string();
+        rows.add_if(Id::Config, self.config.as_ref(), path);
+        rows.add(Id::Dir, &self.dir, path);
+        self.report_etcd(&mut rows);
+        let schedule = &self.schedule;
+        rows.add(Id::Snapshot, &schedule.active, bool::to_string);
+        rows.0.push(Row {
+            name: "interval",
+            value: GoDuration(schedule.interval.value).to_string(),
+            origin: schedule.interval.origin.to_string(),
+        });
+        rows.add(
+            Id::Retention,
+            &schedule.retention,
+            |retention| match retention {
+                Retention::Count(count) => count.to_string(),
+                Retention::Age { limit, floor } => {
+                    format!("{}, and the newest {floor}", GoDuration(*limit))
+                }
+            },
+        );
+        let making = &self.making;
+        rows.add(Id::Compression, &making.codec, |codec| match codec {
+            Codec::None => "none".to_owned(),
+            Codec::Zstd => "zstd".to_owned(),
+        });
+        rows.add(Id::SafeTimestamp, &making.time_style, |style| {
+            (*style == TimeStyle::Safe).to_string()
+        });
+        rows.add_if(Id::Timeout, making.timeout.as_ref(), |timeout| {
+            GoDuration(*timeout).to_string()
+        });
+        rows.add(Id::S3, &self.bucket, |bucket| bucket.is_some().to_string());
+        if let Some(bucket) = &self.bucket.value {
+            report_bucket(&mut rows, bucket);
+        }
+        rows.add(Id::LogFormat, &self.log.format, |format| {
+            format.as_str().to_owned()
+        });
+        rows.add(Id::Debug, &self.log.debug, bool::to_string);
+        rows.0
+    }
+
+    fn report_etcd(&self, rows: &mut Rows) {
+        let etcd = &self.etcd;
+        let path = |path: &std::path::PathBuf| path.display().to_string();
+        rows.add(Id::Endpoints, &etcd.endpoints, |endpoints| {
+            endpoints.join(",")
+        });
+        for (id, said) in [
+            (Id::Cacert, &etcd.cacert),
+            (Id::Cert, &etcd.cert),
+            (Id::Key, &etcd.key),
+        ] {
+            match said {
+                Some(said) => rows.add(id, said, path),
+                None => rows.0.push(Row {
+                    name: id.spec().name,
+                    value: "none".to_owned(),
+                    origin: "default".to_owned(),
+                }),
+            }
+        }
+        rows.add_if(
+            Id::User,
+            etcd.login.as_ref().map(|login| &login.name),
+            String::clone,
+        );
+        if let Some(login) = &etcd.login {
+            match &login.password.value {
+                rollsnap_etcd::Password::Given(_) => {
+                    rows.add(Id::Password, &login.password, |_| "***".to_owned());
+                }
+                rollsnap_etcd::Password::File(file) => {
+                    rows.add(Id::PasswordFile, &login.password, |_| path(file));
+                }
+            }
+        }
+    }
+}
+
+fn report_bucket(rows: &mut Rows, bucket: &Bucket) {
+    rows.add(
+        Id::S3Endpoint,
+        &bucket.endpoint,
+        |endpoint| match endpoint.as_str() {
+            "" => Id::S3Endpoint.spec().default.to_owned(),
+            endpoint => endpoint.to_owned(),
+        },
+    );
+    // PEM text would fill the screen, and its first line says nothing.
+    rows.add_if(Id::S3EndpointCa, bucket.custom_ca.as_ref(), |ca| {
+        if ca.len() > 200 || ca.contains('\n') {
+            format!("text of {} bytes", ca.len())
+        } else {
+            ca.clone()
+        }
+    });
+    rows.add(Id::BucketName, &bucket.name, String::clone);
+    rows.add_if(Id::Region, bucket.region.as_ref(), String::clone);
+    rows.add_if(Id::Folder, bucket.folder.as_ref(), String::clone);
+    rows.add(Id::AccessKey, &bucket.access_key, ToString::to_string);
+    rows.add(Id::SecretKey, &bucket.secret_key, ToString::to_string);
+    if let Some(token) = &bucket.session_token {
+        rows.add(Id::SessionToken, token, ToString::to_string);
+    }
+}
+
+/// The rows as an aligned table without a heading, one a line.
+pub fn as_table(rows: &[Row]) -> String {
+    let width = |of: fn(&Row) -> &str| rows.iter().map(|row| of(row).chars().count()).max();
+    let name = width(|row| row.name).unwrap_or(0);
+    let value = width(|row| &row.value).unwrap_or(0);
+    let mut table = String::new();
+    for row in rows {
+        let (at, said, who) = (row.name, &row.value, &row.origin);
+        // Writing to a text cannot fail.
+        let _ = writeln!(table, "{at:name$}  {said:value$}  {who}");
+    }
+    table
+}

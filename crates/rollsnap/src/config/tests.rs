@@ -1,0 +1,626 @@
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rollsnap_engine::Codec;
+use rollsnap_engine::name::TimeStyle;
+use rollsnap_engine::retention::Retention;
+use rollsnap_etcd::Password;
+
+use super::options::{Id, RKE_CERTIFICATES};
+use super::*;
+
+/// A machine made of texts.
+#[derive(Default)]
+struct Machine {
+    flags: Flags,
+    environment: Environment,
+    files: Texts,
+}
+
+#[derive(Default)]
+struct Texts(BTreeMap<PathBuf, Vec<u8>>);
+
+impl Files for Texts {
+    fn read(&self, path: &Path, at_most: u64) -> io::Result<Vec<u8>> {
+        let bytes = self
+            .0
+            .get(path)
+            .ok_or_else(|| io::Error::from_raw_os_error(2))?;
+        let end = bytes.len().min(usize::try_from(at_most).unwrap());
+        Ok(bytes[..end].to_vec())
+    }
+
+    fn is_there(&self, path: &Path) -> bool {
+        self.0.contains_key(path)
+    }
+}
+
+impl Machine {
+    fn flag(mut self, id: Id, text: &str) -> Self {
+        self.flags.set(id, text);
+        self
+    }
+
+    fn env<const N: usize>(mut self, variables: [(&str, &str); N]) -> Self {
+        self.environment = variables.into_iter().collect();
+        self
+    }
+
+    fn file(mut self, path: &str, text: &str) -> Self {
+        self.files.0.insert(path.into(), text.into());
+        self
+    }
+
+    /// A machine whose config file is `c.yml` with this text.
+    fn config(text: &str) -> Self {
+        Self::default()
+            .flag(Id::Config, "c.yml")
+            .file("c.yml", text)
+    }
+
+    fn rke_node(mut self) -> Self {
+        for path in RKE_CERTIFICATES {
+            self = self.file(path, "pem");
+        }
+        self
+    }
+
+    fn resolve(&self) -> Result<Settings, ConfigError> {
+        Settings::resolve(Inputs {
+            flags: &self.flags,
+            environment: &self.environment,
+            files: &self.files,
+        })
+    }
+
+    fn settings(&self) -> Settings {
+        self.resolve().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn complaints(&self) -> String {
+        match self.resolve() {
+            Ok(settings) => panic!("taken: {settings:?}"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    /// Interval, retention and who said them.
+    fn rhythm(&self) -> String {
+        let schedule = self.settings().schedule;
+        let kept = match schedule.retention.value {
+            Retention::Count(count) => count.to_string(),
+            Retention::Age { limit, floor } => format!("{}s/{floor}", limit.as_secs()),
+        };
+        let (interval, retention) = (schedule.interval, schedule.retention.origin);
+        let every = interval.value.as_secs();
+        format!("{every}s {kept} ({}, {retention})", interval.origin)
+    }
+}
+
+#[test]
+fn where_nothing_is_said_the_defaults_are_in_force() {
+    let settings = Machine::default().settings();
+    assert_eq!(
+        settings.dir,
+        Sourced {
+            value: "/opt/rke/etcd-snapshots".into(),
+            origin: Origin::Default,
+        }
+    );
+    assert_eq!(settings.etcd.endpoints.value, ["127.0.0.1:2379"]);
+    assert!(!settings.etcd.tls().is_given());
+    assert!(settings.etcd.user().is_none());
+    assert!(settings.schedule.active.value);
+    assert_eq!(Machine::default().rhythm(), "43200s 6 (default, default)");
+    assert_eq!(settings.schedule.span(), Duration::from_secs(72 * 3600));
+    assert_eq!(settings.making.codec.value, Codec::None);
+    assert_eq!(settings.making.time_style.value, TimeStyle::Rfc3339);
+    assert!(settings.making.timeout.is_none());
+    assert!(settings.bucket.value.is_none());
+    assert_eq!(settings.log.format.value, LogFormat::Logfmt);
+    assert!(!settings.log.debug.value);
+}
+
+#[test]
+fn the_documented_backup_config_is_in_force_as_written() {
+    let machine = Machine::config(
+        r#"services:
+  etcd:
+    backup_config:
+      interval_hours: 12
+      retention: 6
+      s3backupconfig:
+        access_key: S3_ACCESS_KEY
+        secret_key: S3_SECRET_KEY
+        bucket_name: s3-bucket-name
+        region: ""
+        endpoint: s3.amazonaws.com
+"#,
+    );
+    assert_eq!(
+        machine.rhythm(),
+        "43200s 6 (file c.yml line 4, file c.yml line 5)"
+    );
+    let bucket = machine.settings().bucket;
+    assert_eq!(bucket.origin.to_string(), "file c.yml line 9");
+    let bucket = bucket.value.unwrap();
+    assert_eq!(bucket.access_key.value.reveal(), "S3_ACCESS_KEY");
+    assert_eq!(bucket.secret_key.value.reveal(), "S3_SECRET_KEY");
+    assert_eq!(bucket.name.value, "s3-bucket-name");
+    assert_eq!(bucket.endpoint.value, "s3.amazonaws.com");
+    assert!(bucket.region.is_none());
+}
+
+#[test]
+fn the_documented_older_form_is_in_force_as_written() {
+    let machine = Machine::config(
+        "services:
+    etcd:
+      snapshot: true
+      creation: 5m0s
+      retention: 24h
+",
+    );
+    assert_eq!(
+        machine.rhythm(),
+        "300s 86400s/288 (file c.yml line 4, file c.yml line 5)"
+    );
+    let schedule = machine.settings().schedule;
+    assert_eq!(schedule.active.origin.to_string(), "file c.yml line 3");
+    assert_eq!(schedule.span(), Duration::from_secs(86_400));
+}
+
+#[test]
+fn what_is_missing_depends_on_the_form() {
+    for (text, rhythm) in [
+        ("backup_config: {}", "43200s 6 (default, default)"),
+        ("nodes: []", "43200s 6 (default, default)"),
+        ("interval_hours: 2", "7200s 6 (file c.yml line 1, default)"),
+        (
+            "backup_config: {retention: 3}",
+            "43200s 3 (default, file c.yml line 1)",
+        ),
+        (
+            "creation: 10m",
+            "600s 86400s/144 (file c.yml line 1, default)",
+        ),
+        (
+            "retention: 48h",
+            "300s 172800s/576 (default, file c.yml line 1)",
+        ),
+        ("snapshot: true", "300s 86400s/288 (default, default)"),
+    ] {
+        assert_eq!(Machine::config(text).rhythm(), rhythm, "{text}");
+    }
+    let creation = Machine::default().flag(Id::Creation, "10s");
+    assert_eq!(
+        creation.rhythm(),
+        "10s 86400s/8640 (flag --creation, default)"
+    );
+    let count = Machine::default().flag(Id::Retention, "3");
+    assert_eq!(count.rhythm(), "43200s 3 (default, flag --retention)");
+}
+
+#[test]
+fn the_newer_key_supersedes_the_older_key_by_key() {
+    let both = "creation: 5m\nretention: 24h\nbackup_config: {interval_hours: 1, retention: 2}\n";
+    assert_eq!(
+        Machine::config(both).rhythm(),
+        "3600s 2 (file c.yml line 3, file c.yml line 3)"
+    );
+    let one = "creation: 5m\nretention: 24h\nbackup_config: {interval_hours: 1}\n";
+    assert_eq!(
+        Machine::config(one).rhythm(),
+        "3600s 86400s/24 (file c.yml line 3, file c.yml line 2)"
+    );
+    let other = "creation: 5m\nretention: 24h\nbackup_config: {retention: 2}\n";
+    assert_eq!(
+        Machine::config(other).rhythm(),
+        "300s 2 (file c.yml line 1, file c.yml line 3)"
+    );
+}
+
+#[test]
+fn flags_count_over_the_environment_and_that_over_the_file() {
+    let file = "dir: /file\ninterval_hours: 1\nretention: 2\ncompression: zstd\n";
+    let machine = Machine::config(file);
+    assert_eq!(
+        machine.settings().dir.origin.to_string(),
+        "file c.yml line 1"
+    );
+    assert_eq!(machine.settings().making.codec.value, Codec::Zstd);
+
+    let machine = machine.env([
+        ("ROLLSNAP_DIR", "/env"),
+        ("ROLLSNAP_CREATION", "90s"),
+        ("ROLLSNAP_RETENTION", "10m"),
+        ("ROLLSNAP_COMPRESSION", ""),
+    ]);
+    assert_eq!(
+        machine.settings().dir,
+        Sourced {
+            value: "/env".into(),
+            origin: Origin::Environment("ROLLSNAP_DIR"),
+        }
+    );
+    assert_eq!(
+        machine.rhythm(),
+        "90s 600s/6 (environment ROLLSNAP_CREATION, environment ROLLSNAP_RETENTION)",
+        "a higher layer's older word supersedes a lower layer's newer one"
+    );
+    assert_eq!(
+        machine.settings().making.codec.value,
+        Codec::Zstd,
+        "an empty variable says nothing"
+    );
+
+    let machine = machine
+        .flag(Id::Dir, "/flag")
+        .flag(Id::IntervalHours, "3")
+        .flag(Id::Retention, "4");
+    assert_eq!(machine.settings().dir.value, Path::new("/flag"));
+    assert_eq!(
+        machine.rhythm(),
+        "10800s 4 (flag --interval-hours, flag --retention)"
+    );
+}
+
+#[test]
+fn the_first_variable_that_is_set_counts() {
+    let machine = Machine::default().env([
+        ("ETCD_ENDPOINTS", "c:1"),
+        ("ETCDCTL_ENDPOINTS", "b:1, https://b:2"),
+        ("ROLLSNAP_ENDPOINTS", ""),
+    ]);
+    let endpoints = machine.settings().etcd.endpoints;
+    assert_eq!(endpoints.value, ["b:1", "https://b:2"]);
+    assert_eq!(endpoints.origin, Origin::Environment("ETCDCTL_ENDPOINTS"));
+}
+
+#[test]
+fn snapshots_are_off_where_anybody_says_so() {
+    for (text, active, line) in [
+        ("snapshot: false\nbackup_config: {enabled: true}", false, 1),
+        ("snapshot: true\nbackup_config: {enabled: false}", false, 2),
+        ("backup_config:\n  enabled: false", false, 2),
+        ("snapshot: true\nbackup_config: {enabled: true}", true, 2),
+    ] {
+        let said = Machine::config(text).settings().schedule.active;
+        assert_eq!(said.value, active, "{text}");
+        assert_eq!(said.origin.to_string(), format!("file c.yml line {line}"));
+    }
+    let machine = Machine::config("snapshot: false").flag(Id::Snapshot, "true");
+    assert!(machine.settings().schedule.active.value);
+}
+
+#[test]
+fn an_age_shorter_than_the_interval_is_a_fault() {
+    let machine = Machine::config("creation: 2h\nretention: 1h\n");
+    assert_eq!(
+        machine.complaints(),
+        "c.yml:2: retention: is 1h0m0s, shorter than the 2h0m0s between two snapshots \
+         (file c.yml line 1); write at least 2h0m0s, or a number of snapshots"
+    );
+    let machine = Machine::default().flag(Id::Creation, "48h");
+    assert_eq!(
+        machine.complaints(),
+        "--creation: is 48h0m0s, longer than the 24h0m0s that snapshots are kept by default; \
+         give a retention of at least 48h0m0s too"
+    );
+}
+
+#[test]
+fn certificates_of_rke_are_used_where_all_are_there_and_nothing_is_said() {
+    let settings = Machine::default().rke_node().settings();
+    let cacert = settings.etcd.cacert.unwrap();
+    assert_eq!(cacert.value, Path::new(RKE_CERTIFICATES[0]));
+    assert_eq!(cacert.origin.to_string(), "found in /etc/kubernetes/ssl");
+    assert!(settings.etcd.cert.is_some() && settings.etcd.key.is_some());
+
+    let said = Machine::default()
+        .rke_node()
+        .env([("ETCD_CACERT", "/ca.pem")])
+        .settings();
+    assert_eq!(said.etcd.cacert.unwrap().value, Path::new("/ca.pem"));
+    assert!(said.etcd.cert.is_none());
+
+    let plain = Machine::default()
+        .rke_node()
+        .flag(Id::Endpoints, "http://127.0.0.1:2379");
+    assert!(!plain.settings().etcd.tls().is_given());
+
+    let two = Machine::default()
+        .file(RKE_CERTIFICATES[0], "pem")
+        .file(RKE_CERTIFICATES[1], "pem");
+    assert!(!two.settings().etcd.tls().is_given());
+}
+
+#[test]
+fn a_login_needs_a_user_and_a_password_from_somewhere() {
+    let name = |machine: &Machine| machine.settings().etcd.login.unwrap();
+    let inline = name(&Machine::default().env([("ETCDCTL_USER", "root:a:b")]));
+    assert_eq!(inline.name.value, "root");
+    assert!(matches!(inline.password.value, Password::Given(_)));
+    assert_eq!(inline.password.origin, Origin::Environment("ETCDCTL_USER"));
+
+    let split =
+        name(&Machine::default().env([("ETCDCTL_USER", "root"), ("ETCDCTL_PASSWORD", "x")]));
+    assert_eq!(
+        split.password.origin,
+        Origin::Environment("ETCDCTL_PASSWORD")
+    );
+
+    let machine = Machine::config("user: root\npassword_file: /p\n");
+    let Password::File(path) = name(&machine).password.value else {
+        panic!("no file")
+    };
+    assert_eq!(path, Path::new("/p"));
+
+    assert_eq!(
+        Machine::default().flag(Id::User, "root").complaints(),
+        "--user: has no password; give one with --password-file or the variable ETCDCTL_PASSWORD"
+    );
+    assert_eq!(
+        Machine::default().flag(Id::PasswordFile, "/p").complaints(),
+        "--password-file: is a password without a user; name the user with --user"
+    );
+    assert_eq!(
+        Machine::default().flag(Id::User, ":hunter2").complaints(),
+        "--user: names no user; write name, or name:password"
+    );
+    let stray = Machine::default().env([("ETCDCTL_PASSWORD", "x")]);
+    assert!(
+        stray.settings().etcd.login.is_none(),
+        "etcdctl ignores it too"
+    );
+}
+
+#[test]
+fn a_bucket_is_wanted_where_somebody_means_it() {
+    let keys = [
+        ("AWS_ACCESS_KEY_ID", "AKIA"),
+        ("AWS_SECRET_ACCESS_KEY", "s"),
+        ("AWS_SESSION_TOKEN", "t"),
+    ];
+    let machine = Machine::default().env(keys);
+    assert!(
+        machine.settings().bucket.value.is_none(),
+        "others read these variables too"
+    );
+
+    let machine = machine.flag(Id::BucketName, "b").flag(Id::Region, "");
+    let bucket = machine.settings().bucket;
+    assert_eq!(bucket.origin, Origin::Flag("bucket-name"));
+    let bucket = bucket.value.unwrap();
+    assert_eq!(
+        bucket.access_key.origin,
+        Origin::Environment("AWS_ACCESS_KEY_ID")
+    );
+    assert_eq!(bucket.session_token.unwrap().value.reveal(), "t");
+    assert!(bucket.region.is_none() && bucket.endpoint.value.is_empty());
+
+    let machine = machine.flag(Id::S3, "false");
+    let bucket = machine.settings().bucket;
+    assert!(bucket.value.is_none());
+    assert_eq!(bucket.origin, Origin::Flag("s3"));
+}
+
+#[test]
+fn a_bucket_needs_a_name_and_both_keys() {
+    let want = |place: &str| {
+        format!(
+            "{place}: asks for copies in a bucket, but none is named; give --bucket-name, \
+             ROLLSNAP_BUCKET_NAME, or bucket_name in s3backupconfig\n\
+             {place}: asks for copies in a bucket, but there is no access key; give \
+             --access-key-file, ROLLSNAP_ACCESS_KEY, or access_key in s3backupconfig\n\
+             {place}: asks for copies in a bucket, but there is no secret key; give \
+             --secret-key-file, ROLLSNAP_SECRET_KEY, or secret_key in s3backupconfig"
+        )
+    };
+    assert_eq!(
+        Machine::default().flag(Id::S3, "true").complaints(),
+        want("--s3")
+    );
+    assert_eq!(
+        Machine::default().flag(Id::Folder, "f").complaints(),
+        want("--folder")
+    );
+    assert_eq!(
+        Machine::config("backup_config:\n  s3backupconfig: {}\n").complaints(),
+        want("c.yml:2: backup_config.s3backupconfig")
+    );
+}
+
+#[test]
+fn keys_come_from_files_too_and_from_one_place_of_a_layer() {
+    let machine = Machine::config(
+        "s3backupconfig:\n  bucket_name: b\n  access_key: a\n  secret_key_file: /s\n",
+    );
+    let bucket = machine
+        .file("/s", "hunter2\n")
+        .settings()
+        .bucket
+        .value
+        .unwrap();
+    assert_eq!(bucket.secret_key.value.reveal(), "hunter2");
+    assert_eq!(bucket.secret_key.origin.to_string(), "file c.yml line 4");
+
+    let machine = Machine::config(
+        "s3backupconfig:\n  bucket_name: b\n  access_key: a\n  access_key_file: /a\n  secret_key_file: /gone\n",
+    );
+    assert_eq!(
+        machine.complaints(),
+        "c.yml:4: s3backupconfig.access_key_file: names a file, but the key is given too; keep one of them\n\
+         c.yml:5: s3backupconfig.secret_key_file: /gone cannot be read: no such file or directory; name a file that holds nothing but the key"
+    );
+    let machine = Machine::default()
+        .flag(Id::BucketName, "b")
+        .flag(Id::AccessKeyFile, "/a")
+        .env([("S3_SECRET_KEY", "aHVudGVyMg=="), ("S3_ACCESS_KEY", "x")])
+        .file("/a", "AKIA");
+    let bucket = machine.settings().bucket.value.unwrap();
+    assert_eq!(bucket.access_key.value.reveal(), "AKIA");
+    assert_eq!(
+        bucket.secret_key.value.reveal(),
+        "hunter2",
+        "RKE hands it over in base64"
+    );
+}
+
+#[test]
+fn a_complaint_of_the_store_gets_the_place_where_it_was_said() {
+    let machine =
+        Machine::config("s3backupconfig:\n  bucket_name: b\n  access_key: a\n  secret_key: s\n")
+            .env([("S3_ENDPOINT", "https://h?x=1")]);
+    let bucket = machine.settings().bucket.value.unwrap();
+    for (key, fault) in [
+        ("bucket_name", "c.yml:2: s3backupconfig.bucket_name: is odd"),
+        ("endpoint", "environment S3_ENDPOINT: is odd"),
+        ("folder", "folder: is odd"),
+    ] {
+        assert_eq!(bucket.fault(key, "is odd").to_string(), fault);
+    }
+}
+
+#[test]
+fn every_fault_of_every_layer_is_told_at_once() {
+    let machine = Machine::config("backup_config:\n  interval_hours: 0\n  endpoint_ca: x\n")
+        .env([
+            ("ROLLSNAP_INTERVAL_HOURS", "1.5"),
+            ("ROLLSNAP_COMPRESSION", "gzip"),
+            ("S3_BACKUP", "yes"),
+            ("ROLLSNAP_LOG_FORMAT", "xml"),
+        ])
+        .flag(Id::Creation, "5M")
+        .flag(Id::Retention, "-1")
+        .flag(Id::Endpoints, "a:1,,b:1")
+        .flag(Id::Dir, "")
+        .flag(Id::Timeout, "300")
+        .flag(Id::Cert, "/c");
+    assert_eq!(
+        machine.complaints(),
+        "\
+c.yml:2: backup_config.interval_hours: is 0; write 1 to 8760 hours
+c.yml:3: backup_config.endpoint_ca: is no key here; it belongs at backup_config.s3backupconfig.custom_ca
+--dir: is empty; give a value, or leave it out
+environment ROLLSNAP_COMPRESSION: is \"gzip\"; write none or zstd
+--timeout: is \"300\"; a unit is missing: write 300m0s for minutes or 300h for hours
+environment ROLLSNAP_LOG_FORMAT: is \"xml\"; write logfmt or json
+--endpoints: names no endpoint; write host:port, several with commas between them
+--creation: is \"5M\"; M is no unit here: write 5m for minutes
+environment ROLLSNAP_INTERVAL_HOURS: is \"1.5\"; write a whole number of hours, such as 12; a duration belongs to --creation
+--retention: is -1; write 1 to 100000 snapshots
+environment S3_BACKUP: is \"yes\"; write true or false"
+    );
+}
+
+#[test]
+fn half_a_pair_of_certificates_is_told_where_it_was_said() {
+    assert_eq!(
+        Machine::default()
+            .env([("ETCDCTL_CERT", "/c")])
+            .complaints(),
+        "environment ETCDCTL_CERT: is only half of a pair; give the certificate's key too: --key"
+    );
+    assert_eq!(
+        Machine::config("key: /k\n").complaints(),
+        "c.yml:1: key: is only half of a pair; give the key's certificate too: --cert"
+    );
+}
+
+#[test]
+fn a_config_file_that_cannot_be_used_is_told() {
+    let gone = Machine::default().env([("ROLLSNAP_CONFIG", "/gone.yml")]);
+    assert_eq!(
+        gone.complaints(),
+        "environment ROLLSNAP_CONFIG: /gone.yml cannot be read: no such file or directory; name a file that can be"
+    );
+    for (bytes, complaint) in [
+        (
+            Vec::new(),
+            "c.yml: is empty; write a mapping of keys, such as RKE's cluster.yml",
+        ),
+        (
+            vec![b'a'; 5 << 20],
+            "c.yml: has more than 4194304 bytes; is this the right file?",
+        ),
+        (
+            b"\xff\xfes\0".to_vec(),
+            "c.yml: is written in UTF-16; save it as UTF-8",
+        ),
+    ] {
+        let mut machine = Machine::config("");
+        machine.files.0.insert("c.yml".into(), bytes);
+        assert_eq!(machine.complaints(), complaint);
+    }
+}
+
+#[test]
+fn the_report_shows_every_value_with_its_origin_and_no_secret() {
+    let machine = Machine::config("creation: 1h\nbackup_config:\n  s3backupconfig:\n    bucket_name: b\n    secret_key: hunter2\n")
+        .env([("S3_ACCESS_KEY", "hunter3"), ("ETCDCTL_USER", "root:hunter4"), ("AWS_REGION", "eu-1")])
+        .flag(Id::Retention, "48h")
+        .rke_node();
+    let settings = machine.settings();
+    let table = as_table(&settings.report());
+    insta::assert_snapshot!(table, @"");
+    let json = serde_json::to_string(&settings.report()).unwrap();
+    assert!(
+        json.starts_with(r#"[{"name":"config","value":"c.yml","origin":"flag --config"},"#),
+        "{json}"
+    );
+    for shown in [
+        table,
+        json,
+        format!("{settings:?} {:?} {:?}", machine.flags, machine.environment),
+    ] {
+        assert!(!shown.contains("hunter"), "{shown}");
+    }
+}
+
+#[test]
+fn the_log_is_known_without_the_config_file() {
+    let machine = Machine::config(": not yaml")
+        .flag(Id::LogFormat, "json")
+        .flag(Id::Debug, "true");
+    let log = Log::resolve(Inputs {
+        flags: &machine.flags,
+        environment: &machine.environment,
+        files: &machine.files,
+    })
+    .unwrap();
+    assert_eq!(log.format.value, LogFormat::Json);
+    assert!(log.debug.value);
+}
+
+#[test]
+fn the_reference_page_is_made_from_the_table() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/config.md");
+    let page = reference::page();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        written == page,
+        "docs/config.md is not what the table says: run `UPDATE_DOCS=1 cargo nextest run -p rollsnap reference`"
+    );
+}
+
+#[test]
+fn the_sample_of_the_reference_page_is_right() {
+    let page = reference::page();
+    let sample = page
+        .split("```yaml\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    let machine = Machine::config(sample)
+        .file("/run/secrets/access-key", "a")
+        .file("/run/secrets/secret-key", "s");
+    assert!(machine.settings().bucket.value.is_some());
+}

@@ -1,0 +1,142 @@
+//! What the engine tells, as lines of the log.
+//!
+//! The wording of the first two is the documentation's and people's dashboards': `Initializing
+//! Rolling Backups` with `creation` and `retention`, `Created backup` with `name` and `runtime`.
+//! Other fields follow those.
+
+use rollsnap_engine::event::{Event, Observer, Recovery};
+use rollsnap_engine::manifest::Manifest;
+use rollsnap_rke::duration::GoDuration;
+use tracing::{error, info, warn};
+
+use crate::report::chain;
+
+/// Writes every event to the log.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Journal;
+
+impl Observer for Journal {
+    fn tell(&self, event: Event<'_>) {
+        match event {
+            Event::Started { schedule, keep } => info!(
+                creation = %GoDuration(schedule.interval),
+                retention = %GoDuration(keep),
+                "Initializing Rolling Backups"
+            ),
+            Event::Waiting { first } if first.is_zero() => {}
+            Event::Waiting { first } => {
+                info!(wait = %GoDuration(first), "Next backup is not due yet");
+            }
+            Event::Recovered(recovery) => tell_recovery(&recovery),
+            Event::RecoveryFailed { location, error } => warn!(
+                location = %location,
+                error = %chain(error),
+                hint = error.hint().unwrap_or_default(),
+                "Could not put right what an earlier run left"
+            ),
+            Event::Saved { manifest, took } => tell_saved(manifest, GoDuration(took)),
+            Event::SaveFailed {
+                name,
+                error,
+                attempt,
+                retry_in,
+            } => error!(
+                name = %name,
+                attempt,
+                error = %chain(error),
+                kind = error.kind().label(),
+                hint = error.hint().unwrap_or_default(),
+                retry_in = %GoDuration(retry_in),
+                "Backup failed"
+            ),
+            Event::Uploaded {
+                manifest,
+                location,
+                took,
+            } => info!(
+                name = %manifest.name,
+                runtime = %GoDuration(took),
+                size = manifest.stored.content.size,
+                location = %location,
+                "Uploaded backup"
+            ),
+            Event::NotCopied { name, error } => error!(
+                name = %name,
+                error = %chain(error),
+                hint = error.hint().unwrap_or_default(),
+                "Backup was not uploaded"
+            ),
+            Event::RemoteDown {
+                location,
+                error,
+                owed,
+            } => error!(
+                location = %location,
+                error = %chain(error),
+                hint = error.hint().unwrap_or_default(),
+                owed,
+                "Uploads fail; backups are kept locally and uploaded later"
+            ),
+            Event::RemoteBack { location } => info!(location = %location, "Uploads work again"),
+            Event::Deleted {
+                name,
+                location,
+                reason,
+                took,
+            } => info!(
+                name = %name,
+                runtime = %GoDuration(took),
+                reason = %reason,
+                location = %location,
+                "Deleted backup"
+            ),
+            Event::PruneFailed { location, error } => error!(
+                location = %location,
+                error = %chain(error),
+                hint = error.hint().unwrap_or_default(),
+                "Rotation failed; nothing was deleted that should stay"
+            ),
+            Event::ClockJumped { by } => warn!(
+                by = %signed(by),
+                "The wall clock was set; nothing is deleted for its age until that is past doubt"
+            ),
+        }
+    }
+}
+
+fn tell_saved(manifest: &Manifest, took: GoDuration) {
+    info!(
+        name = %manifest.name,
+        runtime = %took,
+        size = manifest.stored.content.size,
+        revision = manifest.revision,
+        member = manifest.member_name.as_deref().unwrap_or_default(),
+        digest = %manifest.database.digest,
+        "Created backup"
+    );
+}
+
+fn tell_recovery(recovery: &Recovery) {
+    match recovery {
+        Recovery::Completed(name) => {
+            info!(name = %name, "Completed a backup that an earlier run had published");
+        }
+        Recovery::Forgotten(name) => {
+            info!(name = %name, "Forgot a backup that an earlier run had not published");
+        }
+        Recovery::Swept(file) => info!(file = %file, "Removed what an interrupted backup left"),
+        Recovery::Deleted(name) => info!(name = %name, "Finished a deletion"),
+    }
+}
+
+fn signed(by: chrono::TimeDelta) -> String {
+    let sign = if by < chrono::TimeDelta::zero() {
+        "-"
+    } else {
+        "+"
+    };
+    format!(
+        "{sign}{}",
+        GoDuration(by.abs().to_std().unwrap_or_default())
+    )
+}

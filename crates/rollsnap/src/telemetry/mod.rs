@@ -1,0 +1,92 @@
+//! The log: where it goes, what passes, and how a line looks.
+
+mod fields;
+mod json;
+mod logfmt;
+
+use std::io;
+use std::sync::Arc;
+
+use rollsnap_engine::Clock;
+use tracing::Level;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+pub use fields::Field;
+
+/// How a line of the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// As logrus writes it: `time="…" level=info msg="…" key=value`.
+    #[default]
+    Logfmt,
+    /// One JSON object a line, with the same keys in the same order.
+    Json,
+}
+
+/// How much is said.
+#[derive(Debug, Clone, Default)]
+pub enum Verbosity {
+    /// What an operator wants to know.
+    #[default]
+    Normal,
+    /// What somebody who looks for a fault wants to know.
+    Debug,
+    /// `RUST_LOG`'s directives.
+    Directives(String),
+}
+
+/// Libraries whose finer levels print headers and frames, and with them session tokens. They
+/// are never heard below `info`, whatever `RUST_LOG` says.
+const WIRE: [&str; 7] = [
+    "h2",
+    "hyper",
+    "hyper_util",
+    "reqwest",
+    "rustls",
+    "tonic",
+    "tower",
+];
+
+/// Starts the log on standard error. Once per process; later calls are ignored.
+///
+/// Directives that cannot be read are an error that names them.
+pub fn start(format: Format, verbosity: &Verbosity, clock: Arc<dyn Clock>) -> Result<(), String> {
+    let filter = match verbosity {
+        Verbosity::Normal => EnvFilter::new("warn,rollsnap=info"),
+        Verbosity::Debug => EnvFilter::new("info,rollsnap=debug"),
+        Verbosity::Directives(text) => EnvFilter::try_new(text)
+            .map_err(|error| format!("RUST_LOG: {error}: write for instance rollsnap=debug"))?,
+    };
+    let quiet = tracing_subscriber::filter::filter_fn(|metadata| {
+        let krate = metadata.target().split("::").next().unwrap_or_default();
+        *metadata.level() <= Level::INFO || !WIRE.contains(&krate)
+    });
+    let registry = tracing_subscriber::registry().with(filter).with(quiet);
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_ansi(false);
+    let result = match format {
+        Format::Logfmt => registry
+            .with(layer.event_format(logfmt::Logfmt { clock }))
+            .try_init(),
+        Format::Json => registry
+            .with(layer.event_format(json::Json { clock }))
+            .try_init(),
+    };
+    // Already started: a second call in one process, as tests make it.
+    drop(result);
+    Ok(())
+}
+
+/// The words that logrus has for the levels.
+fn level_word(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "error",
+        Level::WARN => "warning",
+        Level::INFO => "info",
+        Level::DEBUG => "debug",
+        Level::TRACE => "trace",
+    }
+}

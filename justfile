@@ -1,0 +1,58 @@
+# Every recipe is a line or two; CI calls the same ones.
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+export PATH := justfile_directory() / ".tools/bin:" + env("PATH")
+
+# The recipes.
+default:
+    @just --list --unsorted
+
+# A real etcd, the daemon at an interval of seconds and an S3 server: watch snapshots come and go.
+demo seconds="25":
+    cargo build --quiet --package rollsnap --bin rollsnap --package rollsnap-testkit --bin s3-server --bin demo
+    target/debug/demo --seconds {{ seconds }}
+
+# Unit, property and contract tests, and those against real etcd and S3 servers.
+test:
+    cargo nextest run --workspace -E 'not binary(containers)'
+
+# The sidecar in real containers. Builds the image first.
+e2e: image
+    cargo nextest run --package rollsnap -E 'binary(containers)'
+
+# Formats the sources.
+fmt:
+    cargo fmt --all
+
+# What CI refuses: unformatted code and warnings.
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- --deny warnings
+
+# Licences, sources and duplicates of all dependencies.
+deny:
+    cargo deny --all-features check licenses bans sources
+
+# The reference of the library, and the pages that are made from the program, compared.
+docs:
+    RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --document-private-items --locked
+    cargo nextest run --package rollsnap -E 'test(reference)'
+
+# Accepts what the program says now into docs/.
+bless:
+    UPDATE_DOCS=1 cargo nextest run --package rollsnap -E 'test(reference)'
+
+# The sidecar's image, rollsnap:dev.
+image:
+    deploy/image.sh
+
+# The systemd unit: that it is well formed, and that little is exposed.
+systemd-check:
+    deploy/systemd/check.sh
+
+# Save, compression and upload against etcdctl, side by side; see docs/performance.md.
+bench *args:
+    bench/run.sh {{ args }}
+
+# Everything that CI runs.
+ci: lint docs test e2e systemd-check
