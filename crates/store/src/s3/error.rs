@@ -384,14 +384,15 @@ impl Refusal {
                 "correct endpoint and region: the bucket lives elsewhere",
             ),
             (400, "AuthorizationHeaderMalformed") => with(ErrorKind::Config, "correct region"),
+            (507, _) | (_, "QuotaExceeded" | "InsufficientStorage" | "XMinioStorageFull") => {
+                (ErrorKind::Full, own, None)
+            }
             (401 | 403, _) | (_, "AccessDenied") => with(
                 ErrorKind::Denied,
                 "allow these keys to list, get, put and delete in the bucket and its folder",
             ),
-            (507, _) | (_, "QuotaExceeded" | "InsufficientStorage" | "XMinioStorageFull") => {
-                (ErrorKind::Full, own, None)
-            }
             (404, "NoSuchKey" | "") => (ErrorKind::NotFound, "no such object".into(), None),
+            (501, _) => (ErrorKind::Config, own, None),
             _ if self.is_transient() || self.status >= 500 => (ErrorKind::Unavailable, own, None),
             _ => (ErrorKind::Config, own, None),
         }
@@ -427,8 +428,11 @@ fn error_in(body: &str) -> Option<ErrorBody> {
         Some(rest) => rest.split_once("?>")?.1.trim_start(),
         None => start,
     };
-    if !root.starts_with("<Error") {
+    if !root.strip_prefix("<Error")?.starts_with(['>', '/', ' ']) {
         return None;
     }
     Some(quick_xml::de::from_str(start).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests;

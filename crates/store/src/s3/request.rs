@@ -269,3 +269,43 @@ impl BucketClient {
 pub(super) fn escaped(upload_id: &str) -> String {
     s3::signing::uri_encode(upload_id, true)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::s3::Credentials;
+
+    /// Where requests for `bucket` go.
+    fn url(endpoint: &str, bucket: &str, region: &str) -> String {
+        let config = S3Config {
+            endpoint: endpoint.into(),
+            bucket: bucket.into(),
+            credentials: Credentials::new("key", "secret"),
+            ..S3Config::default()
+        };
+        let client = BucketClient::new(&config).unwrap();
+        client.signer_for(region, None).url()
+    }
+
+    #[test]
+    fn the_bucket_stands_where_the_server_looks_for_it() {
+        for (endpoint, bucket, url_of_bucket) in [
+            ("", "b", "https://b.s3.eu-west-1.amazonaws.com"),
+            ("", "a.b", "https://s3.eu-west-1.amazonaws.com/a.b"),
+            ("http://[::1]:9000", "b", "http://[::1]:9000/b"),
+            (
+                "storage.googleapis.com",
+                "b",
+                "https://b.storage.googleapis.com",
+            ),
+            ("minio.example:9000", "b", "https://minio.example:9000/b"),
+        ] {
+            assert_eq!(url(endpoint, bucket, "eu-west-1"), url_of_bucket);
+        }
+    }
+
+    #[test]
+    fn an_upload_id_is_escaped_for_the_query() {
+        assert_eq!(escaped("2~a+b/c=="), "2~a%2Bb%2Fc%3D%3D");
+    }
+}
