@@ -565,7 +565,33 @@ fn the_report_shows_every_value_with_its_origin_and_no_secret() {
         .rke_node();
     let settings = machine.settings();
     let table = as_table(&settings.report());
-    insta::assert_snapshot!(table, @"");
+    let want = "\
+config          c.yml                                  flag --config
+dir             /opt/rke/etcd-snapshots                default
+endpoints       127.0.0.1:2379                         default
+cacert          /etc/kubernetes/ssl/kube-ca.pem        found in /etc/kubernetes/ssl
+cert            /etc/kubernetes/ssl/kube-node.pem      found in /etc/kubernetes/ssl
+key             /etc/kubernetes/ssl/kube-node-key.pem  found in /etc/kubernetes/ssl
+user            root                                   environment ETCDCTL_USER
+password        ***                                    environment ETCDCTL_USER
+snapshot        true                                   default
+interval        1h0m0s                                 file c.yml line 1
+retention       48h0m0s, and the newest 48             flag --retention
+compression     none                                   default
+safe-timestamp  false                                  default
+timeout         no limit                               default
+s3              true                                   file c.yml line 4
+s3-endpoint     Amazon's                               default
+s3-endpoint-ca  the system's                           default
+bucket-name     b                                      file c.yml line 4
+region          eu-1                                   environment AWS_REGION
+folder          the bucket's top                       default
+access-key      ***                                    environment S3_ACCESS_KEY
+secret-key      ***                                    file c.yml line 5
+log-format      logfmt                                 default
+debug           false                                  default
+";
+    assert_eq!(table, want);
     let json = serde_json::to_string(&settings.report()).unwrap();
     assert!(
         json.starts_with(r#"[{"name":"config","value":"c.yml","origin":"flag --config"},"#),
