@@ -7,6 +7,7 @@
 //! | module | owns |
 //! |---|---|
 //! | [`config`] | what the operator writes, and every fault in it at once |
+//! | `ca` | a CA as people write it |
 //! | `address` | the endpoint and where in it the bucket's name goes |
 //! | `transport` | the HTTP client, its trust roots, and progress instead of deadlines |
 //! | `region` | which region signs: written, seen in the host name, asked, or told by an error |
@@ -16,6 +17,7 @@
 //! | [`store`] | [`S3Store`], the door |
 
 mod address;
+mod ca;
 pub mod config;
 mod error;
 mod list;
@@ -26,5 +28,6 @@ pub mod store;
 mod transport;
 mod upload;
 
-pub use config::{Addressing, ConfigFault, Credentials, CustomCa, ProxyUse, S3Config, Tuning};
+pub use ca::CustomCa;
+pub use config::{Addressing, ConfigFault, Credentials, ProxyUse, S3Config, Tuning};
 pub use store::S3Store;
