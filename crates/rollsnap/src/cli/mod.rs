@@ -1,5 +1,7 @@
 //! The command line: verbs here, options from the table in [`options`](crate::config::options).
 
+pub mod reference;
+
 use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
@@ -227,7 +229,7 @@ fn option(spec: &'static Spec) -> Arg {
         .long(spec.name)
         .value_name(spec.value_name)
         .help_heading(spec.group.title())
-        .help(spec.help);
+        .help(help(spec));
     match spec.kind {
         Kind::Switch => arg
             .num_args(0..=1)
@@ -236,6 +238,18 @@ fn option(spec: &'static Spec) -> Arg {
         Kind::OneOf(words) => arg.value_parser(words.to_vec()),
         _ => arg,
     }
+}
+
+/// What an option means, which variables carry it too, and what is in force without it.
+fn help(spec: &Spec) -> String {
+    let mut text = spec.help.to_owned();
+    if !spec.env.is_empty() {
+        text = format!("{text} [env: {}]", spec.env.join(", "));
+    }
+    if spec.default != "none" {
+        text = format!("{text} [default: {}]", spec.default);
+    }
+    text
 }
 
 /// Reads the command line. The error prints itself and knows its exit code; `--help` and
