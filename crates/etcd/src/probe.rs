@@ -1,4 +1,4 @@
-//! What speaks at a port, found out by asking twice: once in TLS, once in plain HTTP/2.
+//! What speaks at a port, found out by asking it in TLS and in plain HTTP/2.
 //!
 //! A server that is spoken to in the wrong language mostly just hangs up, and the error then looks
 //! like a broken network. So when a first answer fails in such a way, this asks before blaming.
@@ -15,7 +15,8 @@ use tokio_rustls::TlsConnector;
 
 use crate::endpoint::Endpoint;
 
-/// How long one question may take. Both together bound what a diagnosis adds to a failure.
+/// How long one question may take. There are at most three, which bounds what a diagnosis adds to
+/// a failure.
 const LIMIT: Duration = Duration::from_secs(1);
 
 /// The client's first bytes in HTTP/2, with an empty SETTINGS frame (RFC 9113, 3.4).
