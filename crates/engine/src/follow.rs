@@ -10,9 +10,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use rollsnap_store::{ErrorKind, Store, StoreError, Tail, Upload};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::{Codec, Manifest, SnapshotName};
+
+/// How long a bucket has to forget an upload. A save that failed is tried again after a second,
+/// and must not find the last one's upload still there.
+const ABANDON: Duration = Duration::from_secs(5);
 
 /// A running upload, not yet visible.
 pub struct Following {
@@ -62,10 +66,18 @@ impl Following {
     }
 
     /// Drops the upload. The spool must be gone already, which ends the copying.
-    pub async fn abandon(self) {
-        // Its error is the spool's end, which the caller knows better.
-        if let Ok(Ok(upload)) = self.task.await {
-            let _ = upload.abort().await;
+    ///
+    /// Bounded: a bucket that hangs is not waited for. It is then cut off without a word, and
+    /// what it holds of the upload stays invisible there.
+    pub async fn abandon(mut self) {
+        let abandoned = async {
+            // Its error is the spool's end, which the caller knows better.
+            if let Ok(Ok(upload)) = (&mut self.task).await {
+                let _ = upload.abort().await;
+            }
+        };
+        if timeout(ABANDON, abandoned).await.is_err() {
+            self.task.abort();
         }
     }
 }

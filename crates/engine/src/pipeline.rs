@@ -20,7 +20,7 @@ use rollsnap_etcd::{MemberStatus, SnapshotStream, Source, SourceError};
 use rollsnap_snapfile::bolt::BoltError;
 use rollsnap_snapfile::mvcc::{Revision, RevisionError, last_revision};
 use rollsnap_snapfile::{Proof, TrailerError, TrailerHasher};
-use rollsnap_store::{ErrorKind, SpoolStore, Store, StoreError};
+use rollsnap_store::{ErrorKind, ObjectInfo, SpoolStore, Store, StoreError};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 
@@ -28,6 +28,7 @@ use crate::codec::{WriteError, Writer, pages};
 use crate::drafts::Drafts;
 use crate::follow::{Following, put_manifest};
 use crate::manifest::{Class, Content, FORMAT, Id, Stored};
+use crate::name::Part;
 use crate::{Clock, Codec, Kind, Manifest, SnapshotName};
 
 /// Bytes of the digest that follows the database.
@@ -135,11 +136,13 @@ impl Pipeline {
     async fn run(&self, order: &Order, progress: Progress<'_>) -> Result<Saved, Cause> {
         let began = Instant::now();
         let started_at = self.clock.now();
+        self.refuse_taken(&order.name).await?;
         let status = self.source.status().await?;
         if status.is_learner {
             return Err(Cause::Learner(self.source.endpoint().to_owned()));
         }
-        let mut stream = self.source.snapshot().await?;
+        // An empty stream ends at the first look and is asked again below.
+        let mut stream = self.source.snapshot().await?.fuse();
 
         // The first chunk tells the size, so a full disk is known before anything is written.
         let first = stream.try_next().await?;
@@ -181,6 +184,27 @@ impl Pipeline {
                 }
                 Err(cause)
             }
+        }
+    }
+
+    /// Refuses a name that a snapshot has here in any encoding: both would share one manifest.
+    async fn refuse_taken(&self, name: &SnapshotName) -> Result<(), StoreError> {
+        let same = |object: &ObjectInfo| matches!(Part::of(&object.name), Some(Part::Stored(held, _)) if held == *name);
+        match self
+            .local
+            .list(name.as_str())
+            .await?
+            .iter()
+            .find(|object| same(object))
+        {
+            None => Ok(()),
+            Some(held) => Err(StoreError::new(
+                ErrorKind::AlreadyExists,
+                "create",
+                self.local.location(),
+                &held.name,
+                "the name is taken by another snapshot",
+            )),
         }
     }
 

@@ -1,0 +1,155 @@
+//! Everything that was told, in order, with its moment.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use rollsnap_engine::event::Recovery;
+use rollsnap_engine::retention::Reason;
+use rollsnap_engine::{Event, Kind, Manifest, Observer};
+use tokio::time::Instant;
+
+/// An event without what it borrowed. Places and names are as they print.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Told {
+    Started,
+    Waiting(Duration),
+    Recovered(Recovery),
+    Saved(Box<Manifest>),
+    SaveFailed {
+        error: String,
+        kind: Kind,
+        attempt: u32,
+        retry_in: Duration,
+    },
+    Uploaded(String),
+    RemoteDown {
+        error: String,
+        owed: usize,
+    },
+    RemoteBack,
+    Deleted {
+        name: String,
+        location: String,
+        reason: Reason,
+    },
+    RecoveryFailed,
+    PruneFailed(String),
+    NotCopied {
+        name: String,
+        error: String,
+    },
+    ClockJumped(TimeDelta),
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Diary(Mutex<Vec<(Instant, Told)>>);
+
+impl Diary {
+    pub(crate) fn pages(&self) -> Vec<(Instant, Told)> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn told(&self) -> Vec<Told> {
+        self.pages().into_iter().map(|(_, told)| told).collect()
+    }
+
+    pub(crate) fn clear(&self) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+    }
+
+    pub(crate) fn count(&self, want: impl Fn(&Told) -> bool) -> usize {
+        self.told().iter().filter(|told| want(told)).count()
+    }
+
+    /// The manifests of all saves.
+    pub(crate) fn saved(&self) -> Vec<Manifest> {
+        let saved = |told| match told {
+            Told::Saved(manifest) => Some(*manifest),
+            _ => None,
+        };
+        self.told().into_iter().filter_map(saved).collect()
+    }
+
+    /// The moments at which saves were done.
+    pub(crate) fn saved_at(&self) -> Vec<Instant> {
+        let saved = |(at, told)| matches!(told, Told::Saved(_)).then_some(at);
+        self.pages().into_iter().filter_map(saved).collect()
+    }
+
+    /// What was deleted where, in order.
+    pub(crate) fn deleted(&self, place: &str) -> Vec<String> {
+        let deleted = |told| match told {
+            Told::Deleted { name, location, .. } if location == place => Some(name),
+            _ => None,
+        };
+        self.told().into_iter().filter_map(deleted).collect()
+    }
+}
+
+impl Observer for Diary {
+    fn tell(&self, event: Event<'_>) {
+        let told = match event {
+            Event::Started { .. } => Told::Started,
+            Event::Waiting { first } => Told::Waiting(first),
+            Event::Recovered(recovery) => Told::Recovered(recovery),
+            Event::Saved { manifest, .. } => Told::Saved(Box::new(manifest.clone())),
+            Event::SaveFailed {
+                error,
+                attempt,
+                retry_in,
+                ..
+            } => Told::SaveFailed {
+                error: chain(error),
+                kind: error.kind(),
+                attempt,
+                retry_in,
+            },
+            Event::Uploaded { manifest, .. } => Told::Uploaded(manifest.name.to_string()),
+            Event::RemoteDown { error, owed, .. } => Told::RemoteDown {
+                error: chain(error),
+                owed,
+            },
+            Event::RemoteBack { .. } => Told::RemoteBack,
+            Event::Deleted {
+                name,
+                location,
+                reason,
+                ..
+            } => Told::Deleted {
+                name: name.to_string(),
+                location: location.to_string(),
+                reason,
+            },
+            Event::RecoveryFailed { .. } => Told::RecoveryFailed,
+            Event::PruneFailed { location, .. } => Told::PruneFailed(location.to_string()),
+            Event::NotCopied { name, error } => Told::NotCopied {
+                name: name.to_string(),
+                error: chain(error),
+            },
+            Event::ClockJumped { by } => Told::ClockJumped(by),
+        };
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((Instant::now(), told));
+    }
+}
+
+/// An error and all its causes, as they would be printed.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

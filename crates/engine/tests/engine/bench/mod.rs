@@ -1,0 +1,19 @@
+//! The engine between doors that a test holds: a scripted member, stores in memory that fail or
+//! wait on demand, a clock that can be set, and a diary of everything told.
+
+mod clock;
+pub(crate) mod database;
+mod diary;
+mod drafts;
+mod gate;
+mod member;
+mod polls;
+mod world;
+
+pub(crate) use clock::WallClock;
+pub(crate) use diary::{Diary, Told, chain};
+pub(crate) use drafts::StoreDrafts;
+pub(crate) use gate::{Gate, Gated};
+pub(crate) use member::{Answer, Member};
+pub(crate) use polls::polled;
+pub(crate) use world::{World, catalog, content, decode, name_of, order, quiet, write};

@@ -1,0 +1,267 @@
+//! Everything a roller needs, kept over its restarts, and what must hold of it at any moment.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rollsnap_engine::catalog::Reader;
+use rollsnap_engine::manifest::{Class, Content};
+use rollsnap_engine::name::{Part, TimeStyle};
+use rollsnap_engine::pipeline::{Order, Pipeline};
+use rollsnap_engine::retention::Retention;
+use rollsnap_engine::roller::Roller;
+use rollsnap_engine::schedule::Schedule;
+use rollsnap_engine::{Catalog, Clock, Codec, Manifest, SnapshotName};
+use rollsnap_snapfile::{Digest, TrailerHasher};
+use rollsnap_store::memory::Memory;
+use rollsnap_store::wrap::{Faults, Faulty};
+use rollsnap_store::{ObjectName, Store};
+use sha2::{Digest as _, Sha256};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::{Diary, Gate, Gated, Member, StoreDrafts, WallClock};
+
+pub(crate) struct World {
+    pub(crate) member: Arc<Member>,
+    pub(crate) clock: Arc<WallClock>,
+    pub(crate) diary: Arc<Diary>,
+    pub(crate) local: Memory,
+    pub(crate) drafts: Memory,
+    pub(crate) remote: Memory,
+    pub(crate) local_gate: Gate,
+    pub(crate) remote_gate: Gate,
+    pub(crate) codec: Codec,
+    pub(crate) interval: Duration,
+    pub(crate) retention: Retention,
+    /// What a test put there, which must stay as it is.
+    planted: BTreeMap<(String, ObjectName), Bytes>,
+}
+
+impl World {
+    /// A member that answers, empty stores, an hour's interval, three kept.
+    pub(crate) fn new() -> Self {
+        Self {
+            member: Arc::new(Member::new()),
+            clock: Arc::new(WallClock::new()),
+            diary: Arc::default(),
+            local: Memory::new("here"),
+            drafts: Memory::new("drafts"),
+            remote: Memory::new("there"),
+            local_gate: Gate::open(),
+            remote_gate: Gate::open(),
+            codec: Codec::None,
+            interval: Duration::from_secs(3600),
+            retention: Retention::Count(3),
+            planted: BTreeMap::new(),
+        }
+    }
+
+    /// A pipeline over the stores as they are now, with `faults` in front of both sides.
+    pub(crate) fn pipeline(&self, here: &Faults, there: &Faults) -> Pipeline {
+        let local = Gated::new(self.local.clone(), self.local_gate.clone());
+        let drafts = Gated::new(self.drafts.clone(), self.local_gate.clone());
+        let remote = Gated::new(self.remote.clone(), self.remote_gate.clone());
+        Pipeline {
+            source: Arc::clone(&self.member) as _,
+            local: Arc::new(Faulty::new(local, here.clone())),
+            drafts: Arc::new(StoreDrafts(Faulty::new(drafts, here.clone()))),
+            remote: Some(Arc::new(Faulty::new(remote, there.clone()))),
+            codec: self.codec,
+            clock: Arc::clone(&self.clock) as _,
+            limit: None,
+            tool: "rollsnap test".to_owned(),
+        }
+    }
+
+    pub(crate) fn good_pipeline(&self) -> Pipeline {
+        self.pipeline(&Faults::none(), &Faults::none())
+    }
+
+    pub(crate) fn roller(&self, pipeline: Pipeline) -> Roller {
+        Roller {
+            pipeline,
+            schedule: Schedule {
+                interval: self.interval,
+            },
+            retention: self.retention,
+            style: TimeStyle::Rfc3339,
+            observer: Arc::clone(&self.diary) as _,
+        }
+    }
+
+    /// Runs the daemon for so long, then kills it: everything is dropped where it is.
+    pub(crate) async fn run(&self, time: Duration) {
+        self.run_with(&Faults::none(), &Faults::none(), time).await;
+    }
+
+    pub(crate) async fn run_with(&self, here: &Faults, there: &Faults, time: Duration) {
+        let roller = self.roller(self.pipeline(here, there));
+        let never = CancellationToken::new();
+        tokio::select! {
+            () = roller.run(&never, &never) => unreachable!("it ends only when told to"),
+            () = sleep(time) => {}
+        }
+        drop(roller);
+        quiet().await;
+    }
+
+    /// Puts an object somewhere that nobody may ever change.
+    pub(crate) async fn plant(&mut self, store: &Memory, name: &str, bytes: &[u8]) {
+        let name = ObjectName::new(name).expect("a name");
+        write(store, &name, bytes).await;
+        let place = (store.location().to_string(), name);
+        self.planted.insert(place, Bytes::copy_from_slice(bytes));
+    }
+
+    /// Asserts what must hold at any moment, after any crash.
+    pub(crate) async fn promises(&self) {
+        for store in [&self.local, &self.remote] {
+            self.only_whole_snapshots(store).await;
+        }
+        for ((place, name), bytes) in &self.planted {
+            let store = match place.as_str() {
+                "here" => &self.local,
+                _ => &self.remote,
+            };
+            assert_eq!(store.get(name).as_ref(), Some(bytes), "{place}/{name}");
+        }
+        let saved = self.diary.saved();
+        if let Some(newest) = saved.iter().max_by_key(|manifest| manifest.order) {
+            let here = catalog(&self.local).await;
+            let entry = here.find(&newest.name);
+            let standing = entry.map(|entry| &entry.standing);
+            assert!(
+                entry.is_some_and(|entry| entry.proved().is_some()),
+                "the newest, {}: {standing:?}",
+                newest.name
+            );
+        }
+    }
+
+    /// Every visible snapshot is whole and true, and every manifest beside one fits it.
+    async fn only_whole_snapshots(&self, store: &Memory) {
+        let place = store.location();
+        for info in store.list("").await.expect("memory") {
+            let bytes = store.get(&info.name).expect("listed");
+            if self
+                .planted
+                .contains_key(&(place.to_string(), info.name.clone()))
+            {
+                continue;
+            }
+            match Part::of(&info.name).expect("nothing else is written") {
+                Part::Stored(name, codec) => {
+                    let plain = decode(&bytes, codec);
+                    let mut hasher = TrailerHasher::default();
+                    hasher.push(&plain);
+                    let proof = hasher.finish().unwrap_or_else(|error| {
+                        panic!("{place}/{name} is visible and half-made: {error}")
+                    });
+                    if let Some(manifest) = store.get(&name.manifest()) {
+                        let manifest = Manifest::read(&name, &manifest).expect("a manifest");
+                        assert_eq!(manifest.stored.content, content(&bytes), "{place}/{name}");
+                        assert_eq!(manifest.stored.codec, codec);
+                        assert_eq!(manifest.database.digest, proof.database);
+                        assert_eq!(manifest.database.size + 32, proof.size);
+                    }
+                }
+                Part::Manifest(name) => {
+                    Manifest::read(&name, &bytes).expect("a whole manifest");
+                }
+            }
+        }
+    }
+
+    /// Asserts that nothing is owed or left over: both sides hold the same, all of it proved.
+    pub(crate) async fn healed(&self) {
+        self.promises().await;
+        let drafts = self.drafts.list("").await.expect("memory");
+        assert!(drafts.is_empty(), "drafts: {drafts:?}");
+        let mut sides = Vec::new();
+        for store in [&self.local, &self.remote] {
+            let place = store.location().to_string();
+            let catalog = catalog(store).await;
+            assert!(catalog.orphans.is_empty(), "{place}: {:?}", catalog.orphans);
+            let ours = catalog.entries.iter().filter(|entry| {
+                let planted = (place.clone(), entry.object());
+                !self.planted.contains_key(&planted)
+            });
+            let held: Vec<_> = ours
+                .map(|entry| {
+                    let manifest = entry.proved();
+                    let manifest =
+                        manifest.unwrap_or_else(|| panic!("{place}/{}: not proved", entry.name));
+                    (entry.name.to_string(), manifest.stored.content.digest)
+                })
+                .collect();
+            sides.push(held);
+        }
+        assert_eq!(sides[0], sides[1], "the bucket is in step");
+    }
+
+    /// The names of all proved snapshots of a store.
+    pub(crate) async fn proved(&self, store: &Memory) -> Vec<String> {
+        let catalog = catalog(store).await;
+        let names = catalog.proved().map(|manifest| manifest.name.to_string());
+        names.collect()
+    }
+
+    pub(crate) fn now(&self) -> chrono::DateTime<chrono::Utc> {
+        self.clock.now()
+    }
+}
+
+/// Lets everything that can still move come to rest.
+pub(crate) async fn quiet() {
+    sleep(Duration::from_millis(1)).await;
+}
+
+/// An order for a rolling snapshot, the first of its store.
+pub(crate) fn order(name: &str) -> Order {
+    Order {
+        name: name_of(name),
+        class: Class::Rolling,
+        after: 0,
+    }
+}
+
+pub(crate) fn name_of(text: &str) -> SnapshotName {
+    SnapshotName::new(text).expect("a name")
+}
+
+pub(crate) async fn write(store: &Memory, name: &ObjectName, bytes: &[u8]) {
+    let mut upload = store.begin(name).await.expect("memory");
+    upload
+        .write(Bytes::copy_from_slice(bytes))
+        .await
+        .expect("memory");
+    upload.commit().await.expect("memory");
+}
+
+pub(crate) async fn catalog(store: &Memory) -> Catalog {
+    Reader::default().read(store).await.expect("memory")
+}
+
+pub(crate) fn content(bytes: &[u8]) -> Content {
+    Content {
+        digest: Digest(Sha256::digest(bytes).into()),
+        size: bytes.len() as u64,
+    }
+}
+
+/// What the stored bytes stand for, by a plain decoder that knows no table.
+pub(crate) fn decode(stored: &[u8], codec: Codec) -> Vec<u8> {
+    match codec {
+        Codec::None => stored.to_vec(),
+        Codec::Zstd => {
+            let mut plain = Vec::new();
+            zstd::stream::read::Decoder::new(stored)
+                .and_then(|mut decoder| decoder.read_to_end(&mut plain))
+                .expect("a zstd file");
+            plain
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! A save that is dropped wherever it waits leaves nothing or the whole.
+
+use rollsnap_engine::Codec;
+use rollsnap_engine::catalog::Standing;
+use rollsnap_engine::reconcile::complete_drafts;
+use rollsnap_store::Store;
+
+use crate::bench::{Answer, Gate, World, catalog, order, polled, quiet};
+
+const NAME: &str = "2026-05-01T12:00:00Z_etcd";
+
+#[tokio::test(start_paused = true)]
+async fn a_save_dropped_at_any_point_leaves_nothing_or_the_whole() {
+    for codec in [Codec::None, Codec::Zstd] {
+        let (mut nothing, mut whole) = (0, 0);
+        for times in 0.. {
+            let mut world = World::new();
+            world.codec = codec;
+            world.local_gate = Gate::winding();
+            world.remote_gate = Gate::winding();
+            let pipeline = world.good_pipeline();
+            let what = order(NAME);
+            let save = async {
+                let saved = pipeline.save(&what, &|_, _| {}).await.unwrap();
+                let upload = saved.upload.unwrap();
+                upload.commit(&saved.manifest).await.unwrap();
+            };
+            let done = polled(save, times).await.is_some();
+            quiet().await;
+            world.promises().await;
+
+            // What the next start does.
+            complete_drafts(&*pipeline.local, &*pipeline.drafts)
+                .await
+                .unwrap();
+            world.promises().await;
+            assert_eq!(world.drafts.list("").await.unwrap(), [], "{times}");
+            let here = catalog(&world.local).await;
+            match &here.entries[..] {
+                [] => nothing += 1,
+                [one] if matches!(one.standing, Standing::Proved(_)) => whole += 1,
+                other => panic!("dropped after {times} polls: {other:?}"),
+            }
+            if done {
+                world.healed().await;
+                break;
+            }
+        }
+        // Both outcomes were seen, so the drops fell on both sides of the commit point.
+        assert!(nothing > 10 && whole > 5, "{nothing} {whole}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bad_save_dropped_at_any_point_leaves_nothing() {
+    for answer in [Answer::Flipped(5), Answer::Cut(2500), Answer::Ended(3000)] {
+        for times in 0.. {
+            let mut world = World::new();
+            world.local_gate = Gate::winding();
+            world.remote_gate = Gate::winding();
+            world.member.then([answer]);
+            let pipeline = world.good_pipeline();
+            let what = order(NAME);
+            let done = polled(pipeline.save(&what, &|_, _| {}), times).await;
+            quiet().await;
+            for store in [&world.local, &world.drafts, &world.remote] {
+                assert_eq!(store.list("").await.unwrap(), [], "{answer:?} {times}");
+            }
+            if let Some(done) = done {
+                done.unwrap_err();
+                break;
+            }
+        }
+    }
+}

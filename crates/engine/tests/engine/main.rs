@@ -1,0 +1,7 @@
+//! The engine against scripted doors: what it saves, keeps and copies, whatever goes wrong.
+//!
+//! Time is tokio's and stands still until everything waits, so that a year is over in seconds.
+
+mod bench;
+mod dropped;
+mod saved;
