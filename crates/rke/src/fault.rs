@@ -60,17 +60,31 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Every fault of one file in the order of its lines. Never empty.
+/// Most faults that are told one by one.
+const MOST: usize = 100;
+
+/// Every fault of one file in the order of its lines, though no more than a hundred: the last one
+/// then tells how many are left out. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Faults(Vec<Fault>);
 
 impl Faults {
     /// Faults in any order; an empty list is no error at all.
     pub(crate) fn from_list(mut faults: Vec<Fault>) -> Result<(), Self> {
-        if faults.is_empty() {
+        let Some(file) = faults.first().map(|fault| fault.file.clone()) else {
             return Ok(());
-        }
+        };
         faults.sort_by_key(|fault| fault.line);
+        let more = faults.len().saturating_sub(MOST);
+        if more > 0 {
+            faults.truncate(MOST);
+            faults.push(Fault {
+                file,
+                line: None,
+                key_path: String::new(),
+                wrong: Wrong::new(format!("has {more} faults more"), ""),
+            });
+        }
         Err(Self(faults))
     }
 

@@ -20,6 +20,8 @@ use crate::text::FileWrong;
 /// Most keys and list items that are looked at. Merge keys and aliases can make few bytes into
 /// many values; no honest file comes near.
 const MAX_ENTRIES: u32 = 10_000;
+/// A text counts as one more entry for every so many bytes, as an alias can repeat that too.
+const BYTES_PER_ENTRY: usize = 256;
 
 /// The keys of a mapping that matter, and what is to be read of each.
 pub(crate) struct Shape(pub(crate) &'static [(&'static str, Want)]);
@@ -33,6 +35,8 @@ pub(crate) enum Want {
     Values,
     /// A mapping of this shape.
     Section(&'static Shape),
+    /// A mapping of this shape, or a list of them: the value of `<<` in such a mapping.
+    Merge(&'static Shape),
 }
 
 /// A value as far as it was wanted.
@@ -68,8 +72,8 @@ pub(crate) enum Scalar {
     Text(String),
 }
 
-/// Deepest nesting of brackets. libyaml looks at every open bracket again for every token, so a
-/// file of nothing but brackets would take hours.
+/// Deepest nesting that is opened on one line. libyaml looks at every open bracket again for every
+/// token, so a file of nothing but brackets would take hours, and every level costs memory.
 const MAX_DEPTH: usize = 200;
 
 /// Reads the one document in `text`.
@@ -96,19 +100,25 @@ pub(crate) fn read(text: &str, shape: &'static Shape) -> Result<Node, FileWrong>
     }
 }
 
-/// Counts brackets wherever they stand, in texts and comments too: those are closed as well, or
-/// are few. Not exact, but what it lets through by mistake costs only time.
+/// Counts open brackets, and `- ` and `? ` in a row, wherever they stand: in texts and comments
+/// they are closed as well, or few. Not exact, but what it lets through by mistake costs only
+/// time.
 fn check_depth(text: &str) -> Result<(), FileWrong> {
-    let mut depth = 0_usize;
-    for (index, byte) in text.bytes().enumerate() {
+    let bytes = text.as_bytes();
+    let (mut open, mut row, mut row_end) = (0_usize, 0, 0);
+    for (index, byte) in bytes.iter().enumerate() {
         match byte {
-            b'[' | b'{' => depth += 1,
-            b']' | b'}' => depth = depth.saturating_sub(1),
+            b'[' | b'{' => open += 1,
+            b']' | b'}' => open = open.saturating_sub(1),
+            b'-' | b'?' if bytes.get(index + 1) == Some(&b' ') => {
+                row = if index == row_end { row + 1 } else { 1 };
+                row_end = index + 2;
+            }
             _ => continue,
         }
-        if depth > MAX_DEPTH {
-            let line = text[..index].matches('\n').count() + 1;
-            let what = format!("opens more than {MAX_DEPTH} brackets in each other");
+        if open.max(row) > MAX_DEPTH {
+            let line = text[..index].split('\n').count();
+            let what = format!("nests more than {MAX_DEPTH} lists and mappings in each other");
             return Err((u32::try_from(line).ok(), Wrong::new(what, "close them")));
         }
     }
@@ -210,14 +220,18 @@ struct NodeVisitor<'a> {
 
 impl NodeVisitor<'_> {
     fn keep<E: Error>(self, scalar: Scalar) -> Result<Node, E> {
+        if let Scalar::Text(text) = &scalar {
+            let cost = text.len() / BYTES_PER_ENTRY;
+            spend(self.budget, u32::try_from(cost).unwrap_or(u32::MAX))?;
+        }
         *self.kept = Some(scalar);
         Err(E::custom("kept"))
     }
 }
 
-/// Counts one entry off, and fails when there were too many.
-fn spend<E: Error>(budget: &Cell<u32>) -> Result<(), E> {
-    let left = budget.get().saturating_sub(1);
+/// Counts entries off, and fails when there were too many.
+fn spend<E: Error>(budget: &Cell<u32>, cost: u32) -> Result<(), E> {
+    let left = budget.get().saturating_sub(cost);
     budget.set(left);
     if left == 0 {
         return Err(E::custom("too many values"));
@@ -271,9 +285,8 @@ impl<'de> Visitor<'de> for NodeVisitor<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Node, A::Error> {
         let want = match self.want {
             Want::Values => Want::Value,
-            // Only the value of `<<` may be a list of sections; elsewhere it is a wrong type.
-            Want::Section(_) => self.want,
-            Want::Value => {
+            Want::Merge(shape) => Want::Section(shape),
+            Want::Value | Want::Section(_) => {
                 while list.next_element::<IgnoredAny>()?.is_some() {}
                 return Ok(Node::List(Vec::new()));
             }
@@ -283,25 +296,25 @@ impl<'de> Visitor<'de> for NodeVisitor<'_> {
             want,
             budget: self.budget,
         })? {
-            spend(self.budget)?;
+            spend(self.budget, 1)?;
             items.push(item);
         }
         Ok(Node::List(items))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
-        let Want::Section(shape) = self.want else {
+        let (Want::Section(shape) | Want::Merge(shape)) = self.want else {
             while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
             return Ok(Node::Mapping(Vec::new()));
         };
         let mut entries: Vec<Entry> = Vec::new();
         let mut merged = Vec::new();
-        while let Some((key, line)) = map.next_key_seed(KeySeed)? {
-            spend(self.budget)?;
+        while let Some((key, line)) = map.next_key_seed(KeySeed(self.budget))? {
+            spend(self.budget, 1)?;
             let found = shape.0.iter().find(|(name, _)| *name == key);
             let want = match found {
                 Some((_, want)) => Some(*want),
-                None if key == "<<" => Some(self.want),
+                None if key == "<<" => Some(Want::Merge(shape)),
                 None => None,
             };
             let Some(want) = want else {
@@ -357,15 +370,15 @@ fn merge(entries: &mut Vec<Entry>, line: u32, node: Node) {
 }
 
 /// Reads a key as text, with its line. A key that is no scalar is named by what it is.
-struct KeySeed;
+struct KeySeed<'a>(&'a Cell<u32>);
 
-impl<'de> DeserializeSeed<'de> for KeySeed {
+impl<'de> DeserializeSeed<'de> for KeySeed<'_> {
     type Value = (String, u32);
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         let seed = NodeSeed {
             want: Want::Value,
-            budget: &Cell::new(MAX_ENTRIES),
+            budget: self.0,
         };
         Ok(match seed.deserialize(deserializer)? {
             Node::Scalar(scalar, line) => (scalar.to_string(), line),

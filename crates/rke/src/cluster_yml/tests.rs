@@ -386,6 +386,17 @@ fn a_file_that_is_no_mapping_is_told_as_a_whole() {
 }
 
 #[test]
+fn what_is_wrong_from_end_to_end_is_cut_short() {
+    let text = (0..500)
+        .map(|n| format!("wrong{n}: 1"))
+        .collect::<Vec<_>>()
+        .join("\n");
+    let said = complaints(&text);
+    assert_eq!(said.lines().count(), 101);
+    assert!(said.ends_with("\ncluster.yml: has 400 faults more"));
+}
+
+#[test]
 fn faults_never_show_a_secret() {
     let text = "s3backupconfig:\n  access_key: [hunter2]\n  secret_key: !!int hunter2\nuser: {hunter2: 1}\n";
     assert!(!complaints(text).contains("hunter2"));

@@ -159,6 +159,14 @@ fn aliases_cannot_make_much_of_little() {
         read(&unseen, &OUTER).is_ok(),
         "what nobody asks for is not expanded"
     );
+    let text = "x".repeat(1 << 20);
+    let repeated = format!(
+        "name: &n {text}\ninner: {{list: [{}]}}\n",
+        "*n,".repeat(5_000)
+    );
+    assert!(complaint(&repeated).starts_with("has more than 10000 values"));
+    let keys = format!("name: &n {text}\ninner: {{{}}}\n", "*n : 1,".repeat(5_000));
+    assert!(complaint(&keys).starts_with("has more than 10000 values"));
     assert_eq!(
         complaint("inner: &i {<<: *i}\n"),
         "1: is not YAML: recursion limit exceeded, column 8"
@@ -167,11 +175,13 @@ fn aliases_cannot_make_much_of_little() {
 
 #[test]
 fn the_worst_files_of_the_largest_size_end_soon() {
-    let brackets = "[".repeat(MAX_BYTES);
-    assert_eq!(
-        complaint(&brackets),
-        "1: opens more than 200 brackets in each other; close them"
-    );
+    for deep in ["[", "{a: ", "- ", "? ", "- ? "] {
+        assert_eq!(
+            complaint(&deep.repeat(MAX_BYTES / deep.len())),
+            "1: nests more than 200 lists and mappings in each other; close them",
+            "libyaml takes minutes, or a gigabyte, for {deep:?}"
+        );
+    }
     let wide = format!(
         "a: &a [{}]\nb: [{}]\n",
         "1,".repeat(MAX_BYTES / 4),
@@ -182,7 +192,7 @@ fn the_worst_files_of_the_largest_size_end_soon() {
         "[", "{", "- ", "? ", "&a ", "*a ", "- - ", "{a: ", "\"", "'", "#", "\n", "a: ", "<<: ",
         "!a ", "%", "|\n", "[a, ",
     ] {
-        let text = piece.repeat(MAX_BYTES / piece.len());
+        let text = piece.repeat(MAX_BYTES / 4 / piece.len());
         let _ = read(&text, &OUTER);
     }
 }
