@@ -32,6 +32,14 @@ impl Failure {
         }
     }
 
+    fn of(kind: Kind, error: &(dyn Error + 'static), hint: Option<&str>) -> Self {
+        Self {
+            kind,
+            message: chain(error),
+            hint: hint.map(str::to_owned),
+        }
+    }
+
     /// Adds what may be done about it.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
@@ -52,34 +60,19 @@ impl fmt::Display for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        let hint = error.hint().map(str::to_owned);
-        Self {
-            kind: error.kind().into(),
-            message: chain(&error),
-            hint,
-        }
+        Self::of(error.kind().into(), &error, error.hint())
     }
 }
 
 impl From<SourceError> for Failure {
     fn from(error: SourceError) -> Self {
-        let hint = error.hint().map(str::to_owned);
-        Self {
-            kind: error.kind().into(),
-            message: chain(&error),
-            hint,
-        }
+        Self::of(error.kind().into(), &error, error.hint())
     }
 }
 
 impl From<SaveError> for Failure {
     fn from(error: SaveError) -> Self {
-        let hint = error.hint().map(str::to_owned);
-        Self {
-            kind: error.kind(),
-            message: chain(&error),
-            hint,
-        }
+        Self::of(error.kind(), &error, error.hint())
     }
 }
 

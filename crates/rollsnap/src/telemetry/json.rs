@@ -1,54 +1,53 @@
-//! One JSON object a line: `time`, `level`, `msg`, then the event's own keys.
+//! One JSON object a line: `time`, `level`, `msg`, then the event's own keys in their order.
 
-use std::fmt;
-use std::sync::Arc;
+use std::fmt::Write as _;
 
-use chrono::SecondsFormat;
-use rollsnap_engine::Clock;
-use tracing::{Event, Subscriber};
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
-use tracing_subscriber::registry::LookupSpan;
+use super::line::{Line, Value};
 
-use super::fields::{Fields, Value};
-use super::level_word;
-
-/// The formatter.
-pub(super) struct Json {
-    pub(super) clock: Arc<dyn Clock>,
-}
-
-impl<S, N> FormatEvent<S, N> for Json
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(
-        &self,
-        _: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        let mut fields = Fields::default();
-        event.record(&mut fields);
-        let time = self.clock.now().to_rfc3339_opts(SecondsFormat::Secs, true);
-        let level = level_word(*event.metadata().level());
-        let msg = text(&fields.message);
-        write!(
-            writer,
-            "{{\"time\":\"{time}\",\"level\":\"{level}\",\"msg\":{msg}"
-        )?;
-        for field in &fields.rest {
-            let value = match &field.value {
-                Value::Text(value) => text(value),
-                Value::Bare(value) => value.clone(),
-            };
-            write!(writer, ",{}:{value}", text(field.key))?;
-        }
-        writeln!(writer, "}}")
+/// The text of a line.
+pub(super) fn render(line: &Line) -> String {
+    let Line {
+        time,
+        level,
+        message,
+        fields,
+    } = line;
+    let mut text = format!(
+        "{{\"time\":\"{time}\",\"level\":\"{level}\",\"msg\":{}",
+        quoted(message)
+    );
+    for (key, value) in fields {
+        let value = match value {
+            Value::Text(value) => quoted(value),
+            Value::Bare(value) => value.clone(),
+        };
+        write!(text, ",{}:{value}", quoted(key)).expect("a string takes everything");
     }
+    text.push('}');
+    text
 }
 
-fn text(value: &str) -> String {
+fn quoted(value: &str) -> String {
     serde_json::Value::from(value).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_an_object_whose_keys_keep_their_order() {
+        let line = Line {
+            time: "2018-05-04T18:40:16Z".to_owned(),
+            level: "info",
+            message: "Created \"it\"".to_owned(),
+            fields: vec![
+                ("name", Value::Text("a\nb".to_owned())),
+                ("size", Value::Bare("7".to_owned())),
+            ],
+        };
+        let text = render(&line);
+        let expected = r#"{"time":"2018-05-04T18:40:16Z","level":"info","msg":"Created \"it\"","name":"a\nb","size":7}"#;
+        assert_eq!(text, expected);
+    }
 }

@@ -7,52 +7,30 @@
 //! A value stands bare when it is made of `A-Za-z0-9-._/@^+` only, the empty one included; any
 //! other is quoted as Go's `%q` does (sirupsen/logrus `text_formatter.go`, `needsQuoting`).
 
-use std::fmt::{self, Write as _};
-use std::sync::Arc;
+use std::fmt::Write as _;
 
-use chrono::SecondsFormat;
-use rollsnap_engine::Clock;
-use tracing::{Event, Subscriber};
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
-use tracing_subscriber::registry::LookupSpan;
+use super::line::{Line, Value};
 
-use super::fields::{Fields, Value};
-use super::level_word;
-
-/// The formatter.
-pub(super) struct Logfmt {
-    pub(super) clock: Arc<dyn Clock>,
-}
-
-impl<S, N> FormatEvent<S, N> for Logfmt
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(
-        &self,
-        _: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        let mut fields = Fields::default();
-        event.record(&mut fields);
-        let time = self.clock.now().to_rfc3339_opts(SecondsFormat::Secs, true);
-        let level = level_word(*event.metadata().level());
-        let mut line = format!("time=\"{time}\" level={level} msg=");
-        push(&mut line, &fields.message);
-        for field in &fields.rest {
-            line.push(' ');
-            line.push_str(field.key);
-            line.push('=');
-            match &field.value {
-                Value::Text(text) => push(&mut line, text),
-                Value::Bare(text) => line.push_str(text),
-            }
+/// The text of a line.
+pub(super) fn render(line: &Line) -> String {
+    let Line {
+        time,
+        level,
+        message,
+        fields,
+    } = line;
+    let mut text = format!("time=\"{time}\" level={level} msg=");
+    push(&mut text, message);
+    for (key, value) in fields {
+        text.push(' ');
+        text.push_str(key);
+        text.push('=');
+        match value {
+            Value::Text(value) => push(&mut text, value),
+            Value::Bare(value) => text.push_str(value),
         }
-        writeln!(writer, "{line}")
     }
+    text
 }
 
 /// Appends a value, quoted if it needs it.

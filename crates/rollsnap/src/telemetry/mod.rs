@@ -1,7 +1,7 @@
 //! The log: where it goes, what passes, and how a line looks.
 
-mod fields;
 mod json;
+mod line;
 mod logfmt;
 
 use std::io;
@@ -12,8 +12,6 @@ use tracing::Level;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-
-pub use fields::Field;
 
 /// How a line of the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -63,30 +61,17 @@ pub fn start(format: Format, verbosity: &Verbosity, clock: Arc<dyn Clock>) -> Re
         let krate = metadata.target().split("::").next().unwrap_or_default();
         *metadata.level() <= Level::INFO || !WIRE.contains(&krate)
     });
-    let registry = tracing_subscriber::registry().with(filter).with(quiet);
-    let layer = tracing_subscriber::fmt::layer()
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
-        .with_ansi(false);
-    let result = match format {
-        Format::Logfmt => registry
-            .with(layer.event_format(logfmt::Logfmt { clock }))
-            .try_init(),
-        Format::Json => registry
-            .with(layer.event_format(json::Json { clock }))
-            .try_init(),
-    };
+        .with_ansi(false)
+        .event_format(line::Lines { format, clock });
     // Already started: a second call in one process, as tests make it.
-    drop(result);
+    drop(
+        tracing_subscriber::registry()
+            .with(filter)
+            .with(quiet)
+            .with(lines)
+            .try_init(),
+    );
     Ok(())
-}
-
-/// The words that logrus has for the levels.
-fn level_word(level: Level) -> &'static str {
-    match level {
-        Level::ERROR => "error",
-        Level::WARN => "warning",
-        Level::INFO => "info",
-        Level::DEBUG => "debug",
-        Level::TRACE => "trace",
-    }
 }
