@@ -14,11 +14,11 @@ demo seconds="25":
 
 # Unit, property and contract tests, and those against real etcd and S3 servers.
 test:
-    cargo nextest run --workspace -E 'not binary(containers)'
+    cargo nextest run --workspace -E 'not (binary(containers) or binary(readme))'
 
-# The sidecar in real containers. Builds the image first.
+# The sidecar in real containers, and the README's first command. Builds the image first.
 e2e: image
-    cargo nextest run --package rollsnap -E 'binary(containers)'
+    cargo nextest run --package rollsnap -E 'binary(containers) or binary(readme)'
 
 # Formats the sources.
 fmt:
@@ -52,7 +52,7 @@ systemd-check:
 
 # Save, compression and upload against etcdctl, side by side; see docs/performance.md.
 bench *args:
-    bench/run.sh {{ args }}
+    python3 -B crates/testkit/bench/bench.py {{ args }}
 
 # Everything that CI runs.
 ci: lint docs test e2e systemd-check

@@ -45,9 +45,9 @@ fn section(page: &mut String, before: &str, command: &Command) {
         .unwrap_or_default();
     let nested: Vec<_> = command.get_subcommands().collect();
     if !nested.is_empty() {
-        nested
-            .into_iter()
-            .for_each(|nested| section(page, &name, nested));
+        for nested in nested {
+            section(page, &name, nested);
+        }
         return;
     }
     let _ = writeln!(page, "\n## {name}\n\n{about}.");
