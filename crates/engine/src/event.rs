@@ -86,7 +86,8 @@ pub enum Event<'a> {
         /// How long it took.
         took: Duration,
     },
-    /// What an earlier run left could not be put right now. Tried again at the next start.
+    /// What an earlier run left could not be put right now. Tried again before the next
+    /// save.
     RecoveryFailed {
         /// Where.
         location: &'a Location,

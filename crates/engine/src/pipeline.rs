@@ -289,12 +289,14 @@ impl Pipeline {
         if let Err(error) = writer.into_spool().commit().await {
             // It may have got its name all the same; then the draft is needed.
             if error.kind() == ErrorKind::AlreadyExists {
-                self.drafts.remove(&draft).await?;
+                let _ = self.drafts.remove(&draft).await;
             }
             return Err(error.into());
         }
         put_manifest(&*self.local, manifest).await?;
-        Ok(self.drafts.remove(&draft).await?)
+        // The snapshot stands. A draft that stays is looked at before the next save.
+        let _ = self.drafts.remove(&draft).await;
+        Ok(())
     }
 }
 

@@ -191,6 +191,9 @@ impl Roller {
     /// One attempt at the snapshot that is due.
     async fn tick(&self, state: &mut State, abandon: &CancellationToken) {
         let began = Instant::now();
+        // What a failed attempt left must not wait for a restart: without its manifest a
+        // snapshot takes room that nobody may free.
+        self.recover().await;
         let name = SnapshotName::rolling(self.pipeline.clock.now(), self.style);
         let Some(result) = self.save(state, name.clone(), abandon).await else {
             return;

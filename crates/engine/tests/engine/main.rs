@@ -4,4 +4,6 @@
 
 mod bench;
 mod dropped;
+mod effects;
+mod encoded;
 mod saved;

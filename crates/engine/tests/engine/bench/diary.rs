@@ -1,6 +1,7 @@
 //! Everything that was told, in order, with its moment.
 
-use std::sync::{Mutex, PoisonError};
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -57,6 +58,14 @@ impl Diary {
         self.pages().into_iter().map(|(_, told)| told).collect()
     }
 
+    /// Prints the diary, one line an event, if the test panics while the answer lives.
+    pub(crate) fn on_panic(self: &Arc<Self>, heading: String) -> impl Drop + use<> {
+        OnPanic {
+            diary: Arc::clone(self),
+            heading,
+        }
+    }
+
     pub(crate) fn clear(&self) {
         self.0
             .lock()
@@ -90,6 +99,29 @@ impl Diary {
             _ => None,
         };
         self.told().into_iter().filter_map(deleted).collect()
+    }
+}
+
+struct OnPanic {
+    diary: Arc<Diary>,
+    heading: String,
+}
+
+impl Drop for OnPanic {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let mut out = std::io::stderr();
+        let _ = writeln!(out, "{}", self.heading);
+        let pages = self.diary.pages();
+        for (at, told) in &pages {
+            let after = at.duration_since(pages[0].0);
+            let _ = match told {
+                Told::Saved(manifest) => writeln!(out, "{after:?} Saved({})", manifest.name),
+                told => writeln!(out, "{after:?} {told:?}"),
+            };
+        }
     }
 }
 
