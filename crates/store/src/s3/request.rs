@@ -3,7 +3,8 @@
 //! Every try is signed anew: its date must be fresh, and the region may have been corrected. What
 //! is tried again is decided by the fault alone, because every call made here may be repeated: a
 //! part and an object are put whole under the same name, and a repeated completion is settled by
-//! its owner in `upload`.
+//! its owner in `upload`. The beginning of an upload whose reply was lost leaves an upload without
+//! parts behind, which holds no bytes.
 
 use backon::{ExponentialBuilder, Retryable as _};
 use bytes::Bytes;
