@@ -55,4 +55,4 @@ bench *args:
     python3 -B crates/testkit/bench/bench.py {{ args }}
 
 # Everything that CI runs.
-ci: lint docs test e2e systemd-check
+ci: lint deny docs test e2e systemd-check

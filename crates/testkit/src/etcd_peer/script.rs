@@ -21,7 +21,7 @@ pub enum Step {
         /// How many it says are still to come.
         remaining: u64,
     },
-    /// Nothing until [`EtcdPeer::release`].
+    /// Nothing until [`EtcdPeer::release`](super::EtcdPeer::release).
     Stall,
     /// The stream ends with this gRPC status.
     Fail {
