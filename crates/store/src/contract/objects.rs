@@ -1,4 +1,4 @@
-//! What [`Store`](crate::Store) promises of objects, names, ranges and lists.
+//! What [`Store`] promises of objects, names, ranges and lists.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! What [`SpoolStore`](crate::SpoolStore) promises beyond that.
+//! What [`SpoolStore`] promises beyond that.
 
 use super::{assert_absent, assert_same, broken, get, name, pattern, put, write};
 use crate::{ErrorKind, ObjectName, Spool, SpoolStore};
