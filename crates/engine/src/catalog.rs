@@ -82,9 +82,13 @@ impl Catalog {
             .max_by_key(|manifest| (manifest.order, manifest.started_at))
     }
 
-    /// The snapshot of that name.
+    /// The snapshot of that name: the proved one, where somebody's copy in another encoding lies
+    /// beside it.
     pub fn find(&self, name: &SnapshotName) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.name == *name)
+        let mut named = self.entries.iter().filter(|entry| entry.name == *name);
+        let first = named.next()?;
+        let mut all = std::iter::once(first).chain(named);
+        Some(all.find(|entry| entry.proved().is_some()).unwrap_or(first))
     }
 }
 

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::catalog;
 use crate::event::{Event, Observer, Recovery};
-use crate::manifest::Class;
+use crate::manifest::{Class, Id};
 use crate::mirror::Mirror;
 use crate::name::TimeStyle;
 use crate::pipeline::{Order, Pipeline, SaveError, Saved};
@@ -21,7 +21,7 @@ use crate::reconcile::{complete_drafts, sweep_orphans};
 use crate::retention::{Ages, Guard, Retention};
 use crate::rounds::Rounds;
 use crate::schedule::{Schedule, clock_jump};
-use crate::{Manifest, SnapshotName, backoff, prune};
+use crate::{Catalog, Manifest, SnapshotName, backoff, prune};
 
 /// How often the loop looks at the wall clock while nothing is due.
 const HEARTBEAT: Duration = Duration::from_secs(60);
@@ -29,6 +29,9 @@ const HEARTBEAT: Duration = Duration::from_secs(60);
 /// A wall clock is said to have jumped when it parts from the monotonic one by more than this
 /// between two looks. Slewing (at most 500 ppm) stays far below.
 const JUMP: TimeDelta = TimeDelta::seconds(5);
+
+/// Longer than any process lives, for sums of times that have no end.
+const LONG: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// Everything that the rounds need.
 pub struct Roller {
@@ -51,7 +54,7 @@ struct State {
     /// When to try again after a failure; [`due`](Self::due) stays what it was.
     attempt_at: Instant,
     attempts: u32,
-    /// Whose snapshots these are; known from the first manifest on.
+    /// Whose snapshots these are; certain from the first save on.
     guard: Option<Guard>,
     /// The last look at both clocks.
     looked: (Instant, DateTime<Utc>),
@@ -97,23 +100,24 @@ impl Roller {
         });
         self.recover().await;
         let mut local = catalog::Reader::default();
-        let now = pipeline.clock.now();
         // A directory that cannot be listed says nothing of earlier successes: the first save
         // is due, and tells what is wrong.
         let catalog = local.read(&*pipeline.local).await.unwrap_or_default();
-        let rolling = |manifest: &&Manifest| manifest.class == Class::Rolling;
+        let guard = self.guard(&catalog).await;
+        let ours = |manifest: &&Manifest| guard.is_some_and(|guard| guard.owns(manifest));
         let successes = catalog
             .proved()
-            .filter(rolling)
+            .filter(ours)
+            .filter(|manifest| manifest.class == Class::Rolling)
             .map(|manifest| manifest.started_at);
+        // Both clocks at one moment: all of the above may have taken long.
+        let (began, now) = (Instant::now(), pipeline.clock.now());
         let first = self.schedule.first_wait(successes, now);
-        let guard = catalog.newest().map(Guard::of);
         let mut rounds = Rounds::new(self.mirror());
-        if guard.is_some() {
+        if catalog.proved().any(|manifest| ours(&manifest)) {
             // What an earlier run owes is paid at once.
             rounds.want();
         }
-        let began = Instant::now();
         self.observer.tell(Event::Waiting { first });
         State {
             due: began + first,
@@ -124,6 +128,19 @@ impl Roller {
             doubt_until: None,
             local,
             rounds,
+        }
+    }
+
+    /// Whose snapshots these are: the member's own word, or while it is silent that of the
+    /// newest snapshot. Members may share a directory, and a member may be rebuilt.
+    async fn guard(&self, catalog: &Catalog) -> Option<Guard> {
+        match self.pipeline.source.status().await {
+            Ok(status) => Some(Guard {
+                cluster: Id(status.cluster_id),
+                member: Id(status.member_id),
+            }),
+            // The first save tells what is wrong.
+            Err(_) => catalog.newest().map(Guard::of),
         }
     }
 
@@ -179,7 +196,7 @@ impl Roller {
             return;
         }
         self.observer.tell(Event::ClockJumped { by });
-        state.doubt_until = Some(now + self.keep());
+        state.doubt_until = Some(now.checked_add(self.keep()).unwrap_or(now + LONG));
         // Forward may mean that the machine slept: what was due by then is due now.
         if let Ok(slept) = by.to_std() {
             let due = state.due.checked_sub(slept).unwrap_or(now).max(now);
@@ -203,6 +220,8 @@ impl Roller {
                 state.due = began + self.schedule.next_wait(began - state.due);
                 state.attempt_at = state.due;
                 state.attempts = 0;
+                // A clock that was set while the save ran must not delete anything after it.
+                self.look_at_clocks(state);
                 self.saved(state, saved).await;
             }
             Err(error) => {
@@ -228,12 +247,11 @@ impl Roller {
         name: SnapshotName,
         abandon: &CancellationToken,
     ) -> Option<Result<Saved, SaveError>> {
-        let known = state
-            .local
-            .read(&*self.pipeline.local)
-            .await
-            .unwrap_or_default();
-        let after = known.newest().map_or(0, |manifest| manifest.order);
+        // Where the directory cannot be listed now, what it held last time still counts: an order
+        // below it would make the new snapshot the oldest.
+        let _ = state.local.read(&*self.pipeline.local).await;
+        let newest = state.local.last().newest();
+        let after = newest.map_or(0, |manifest| manifest.order);
         let order = Order {
             name,
             class: Class::Rolling,

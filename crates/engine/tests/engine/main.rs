@@ -6,4 +6,5 @@ mod bench;
 mod dropped;
 mod effects;
 mod encoded;
+mod rotated;
 mod saved;
