@@ -60,6 +60,14 @@ impl Pair {
         self.folder.assert_no_parts();
     }
 
+    fn assert_running(&self) {
+        assert!(
+            self.sidecar.container.is_running(),
+            "{}",
+            self.sidecar.log()
+        );
+    }
+
     /// Goes on for one snapshot more, stops, and takes stock.
     async fn recovers(self, before: &BTreeSet<String>) {
         self.etcd.speed_up();
@@ -119,22 +127,33 @@ async fn a_killed_sidecar_leaves_no_half_made_file_under_a_final_name() {
 
 #[tokio::test]
 async fn a_killed_etcd_costs_one_attempt() {
+    etcd_goes_and_comes(&["kill"], &["start"]).await;
+}
+
+#[tokio::test]
+async fn a_stopped_etcd_costs_one_attempt() {
+    // In the ten seconds that are the default the stream would come to its end.
+    etcd_goes_and_comes(&["stop", "--time=1"], &["start"]).await;
+}
+
+#[tokio::test]
+async fn a_restarted_etcd_costs_one_attempt() {
+    etcd_goes_and_comes(&["restart", "--time=1"], &["start"]).await;
+}
+
+async fn etcd_goes_and_comes(goes: &[&str], comes: &[&str]) {
     let pair = Pair::start().await;
     let before = pair.folder.snapshots();
     pair.in_mid_stream().await;
     let mark = pair.sidecar.log().len();
-    pair.etcd.container.tell(&["kill"]);
+    pair.etcd.container.tell(goes);
     pair.sidecar.says_after(mark, "msg=\"Backup failed\"").await;
-    assert!(
-        pair.sidecar.container.is_running(),
-        "{}",
-        pair.sidecar.log()
-    );
-    pair.etcd.container.tell(&["start"]);
+    pair.assert_running();
+    pair.etcd.container.tell(comes);
     pair.recovers(&before).await;
 }
 
-/// A paused etcd neither sends nor closes: only the clock tells.
+/// A paused etcd neither sends nor closes: only a clock tells, the connection's or the stream's.
 #[tokio::test]
 async fn an_etcd_paused_in_mid_stream_is_noticed_and_survived() {
     let pair = Pair::start().await;
@@ -142,12 +161,8 @@ async fn an_etcd_paused_in_mid_stream_is_noticed_and_survived() {
     pair.in_mid_stream().await;
     let mark = pair.sidecar.log().len();
     pair.etcd.container.tell(&["pause"]);
-    pair.sidecar.says_after(mark, "no bytes for").await;
-    assert!(
-        pair.sidecar.container.is_running(),
-        "{}",
-        pair.sidecar.log()
-    );
+    pair.sidecar.says_after(mark, "msg=\"Backup failed\"").await;
+    pair.assert_running();
     pair.etcd.container.tell(&["unpause"]);
     pair.recovers(&before).await;
 }
