@@ -8,3 +8,4 @@ mod effects;
 mod encoded;
 mod rotated;
 mod saved;
+mod timed;

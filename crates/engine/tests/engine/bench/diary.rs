@@ -1,7 +1,7 @@
 //! Everything that was told, in order, with its moment.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -47,15 +47,16 @@ pub(crate) enum Told {
 pub(crate) struct Diary(Mutex<Vec<(Instant, Told)>>);
 
 impl Diary {
+    fn read(&self) -> MutexGuard<'_, Vec<(Instant, Told)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn pages(&self) -> Vec<(Instant, Told)> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.read().clone()
     }
 
     pub(crate) fn told(&self) -> Vec<Told> {
-        self.pages().into_iter().map(|(_, told)| told).collect()
+        self.pick(|_, told| Some(told.clone()))
     }
 
     /// Prints the diary, one line an event, if the test panics while the answer lives.
@@ -67,38 +68,40 @@ impl Diary {
     }
 
     pub(crate) fn clear(&self) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.read().clear();
+    }
+
+    fn pick<T>(&self, pick: impl Fn(Instant, &Told) -> Option<T>) -> Vec<T> {
+        let pages = self.read();
+        pages
+            .iter()
+            .filter_map(|(at, told)| pick(*at, told))
+            .collect()
     }
 
     pub(crate) fn count(&self, want: impl Fn(&Told) -> bool) -> usize {
-        self.told().iter().filter(|told| want(told)).count()
+        self.read().iter().filter(|(_, told)| want(told)).count()
     }
 
     /// The manifests of all saves.
     pub(crate) fn saved(&self) -> Vec<Manifest> {
-        let saved = |told| match told {
-            Told::Saved(manifest) => Some(*manifest),
+        self.pick(|_, told| match told {
+            Told::Saved(manifest) => Some(Manifest::clone(manifest)),
             _ => None,
-        };
-        self.told().into_iter().filter_map(saved).collect()
+        })
     }
 
     /// The moments at which saves were done.
     pub(crate) fn saved_at(&self) -> Vec<Instant> {
-        let saved = |(at, told)| matches!(told, Told::Saved(_)).then_some(at);
-        self.pages().into_iter().filter_map(saved).collect()
+        self.pick(|at, told| matches!(told, Told::Saved(_)).then_some(at))
     }
 
     /// What was deleted where, in order.
     pub(crate) fn deleted(&self, place: &str) -> Vec<String> {
-        let deleted = |told| match told {
-            Told::Deleted { name, location, .. } if location == place => Some(name),
+        self.pick(|_, told| match told {
+            Told::Deleted { name, location, .. } if location == place => Some(name.clone()),
             _ => None,
-        };
-        self.told().into_iter().filter_map(deleted).collect()
+        })
     }
 }
 
@@ -167,10 +170,7 @@ impl Observer for Diary {
             },
             Event::ClockJumped { by } => Told::ClockJumped(by),
         };
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push((Instant::now(), told));
+        self.read().push((Instant::now(), told));
     }
 }
 
