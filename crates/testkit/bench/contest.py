@@ -1,0 +1,79 @@
+"""Who runs against whom, and with which commands."""
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import measure
+from servers import BUCKET
+
+# Deflate at zlib's fastest level: Go's deflate, which rke-tools used, is about as fast at its
+# default level, and everything slower would flatter us.
+ZIP = (
+    "import sys, zipfile; zipfile.ZipFile(sys.argv[2], 'w', zipfile.ZIP_DEFLATED,"
+    " compresslevel=1).write(sys.argv[1], 'snapshot')"
+)
+
+
+@dataclass
+class Contestant:
+    """One column of commands, run one after another."""
+
+    name: str
+    what: str
+    steps: list
+    # Whether it knows the bucket, which then tells what is stored. rollsnap uploads if it does.
+    uploads: bool = False
+
+
+def contestants(world):
+    """All of them, in the order of the table."""
+    out = world.folder
+    snapshot, archive = out / "snapshot", out / "snapshot.zip"
+    save = [world.rollsnap, "save", "--dir", out]
+    etcdctl = [world.tools / "etcdctl-3.5", "snapshot", "save", snapshot]
+    drain = [world.programs / "drain", "--endpoint", world.etcd.endpoint,
+             "--certificates", world.etcd.certificates]
+    copy = [world.tools / "rclone", "copyto", archive, f"bench:{BUCKET}/snapshot.zip",
+            "--s3-no-check-bucket"]
+    return [
+        Contestant("drain", "the stream to nothing (limit)", [drain]),
+        Contestant("write", "dd of the same bytes, synced (limit)",
+                   [["dd", f"if={world.sample}", f"of={snapshot}", "bs=1M", "conv=fsync"]]),
+        Contestant("etcdctl-3.5", "etcdctl 3.5.1 snapshot save", [etcdctl]),
+        Contestant("etcdctl-3.4", "etcdctl 3.4.23 snapshot save",
+                   [[world.tools / "etcdctl-3.4", "snapshot", "save", snapshot]]),
+        Contestant("save", "rollsnap save", [save]),
+        Contestant("zstd", "rollsnap save --compression zstd", [[*save, "--compression", "zstd"]]),
+        Contestant("s3", "rollsnap save --s3", [[*save, "--s3"]], uploads=True),
+        Contestant("s3-zstd", "rollsnap save --s3 --compression zstd",
+                   [[*save, "--s3", "--compression", "zstd"]], uploads=True),
+        Contestant("sequence", "etcdctl 3.5.1, then zip, then rclone",
+                   [etcdctl, [sys.executable, "-c", ZIP, snapshot, archive], copy], uploads=True),
+    ]
+
+
+def carry_out(contestant, world):
+    """One run from a clean folder and an empty bucket to a clean folder and an empty bucket."""
+    clean(world)
+    env = world.environment(contestant.uploads)
+    total = None
+    for step in contestant.steps:
+        done = measure.run(step, env, world.folder, world.etcd, world.log)
+        total = total + done if total else done
+    total.stored = measure.size_of(world.bucket.objects if contestant.uploads else world.folder)
+    clean(world)
+    return total
+
+
+def clean(world):
+    """Leaves nothing of the run before."""
+    for folder in (world.folder, world.bucket.objects):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+    # The S3 server keeps notes on each object beside its buckets.
+    for note in Path(world.bucket.root).glob(".*"):
+        if note.is_file():
+            os.unlink(note)

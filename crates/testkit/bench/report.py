@@ -1,0 +1,105 @@
+"""Medians, the tables, and the targets."""
+
+from statistics import median
+
+MB = 1_000_000
+
+
+def summary(runs):
+    """Per contestant: medians, extremes of the wall, and the median of the ratios to what ran in
+    the same round, which a load that drifts moves less than the ratio of the medians."""
+    rows = {}
+    for name, done in runs.items():
+        row = {key: median(getattr(run, key) for run in done) for key in vars(done[0])}
+        row["wall_min"] = min(run.wall for run in done)
+        row["wall_max"] = max(run.wall for run in done)
+        row["rss"] = max(run.rss for run in done)
+        row["runs"] = len(done)
+        for base, key in (("drain", "wall"), ("etcdctl-3.5", "cpu"), ("sequence", "wall")):
+            if base in runs:
+                pairs = zip(done, runs[base])
+                row[f"{key}_to_{base}"] = median(
+                    getattr(run, key) / getattr(other, key) for run, other in pairs
+                )
+        rows[name] = row
+    return rows
+
+
+def table(rows, titles):
+    """The contest as Markdown."""
+    lines = [
+        "| | wall s [min..max] | x drain | client CPU s | x etcdctl 3.5 | peak RSS MB"
+        " | stored MB | local peak MB | etcd CPU s | etcd RSS + MB | others' cores |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, row in rows.items():
+        lines.append(
+            f"| {titles[name]} | {row['wall']:.2f} [{row['wall_min']:.2f}..{row['wall_max']:.2f}]"
+            f" | {ratio(row, 'wall_to_drain')} | {row['cpu']:.2f} | {ratio(row, 'cpu_to_etcdctl-3.5')}"
+            f" | {row['rss'] / MB:.1f} | {row['stored'] / MB:.1f} | {row['local_peak'] / MB:.1f}"
+            f" | {row['server_cpu']:.2f} | {row['server_growth'] / MB:.0f} | {row['others']:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def memory_table(memory):
+    """Peak memory by size, as Markdown."""
+    names = list(next(iter(memory.values())))
+    lines = [f"| snapshot | {' | '.join(names)} |", "| --- |" + " --- |" * len(names)]
+    for size, peaks in memory.items():
+        cells = " | ".join(f"{peaks[name] / MB:.1f} MB" for name in names)
+        lines.append(f"| {int(size) / MB:.0f} MB | {cells} |")
+    return "\n".join(lines)
+
+
+def ratio(row, key):
+    return f"{row[key]:.2f}" if key in row else ""
+
+
+def targets(rows, memory, idle, binary):
+    """Each target with what was reached: (text, reached, limit), smaller is better. Those whose
+    runs were left out are missing."""
+    found = []
+
+    def check(text, value, limit):
+        found.append((text, value(), limit))
+
+    def row(name, key):
+        return rows[name][key]
+
+    wanted = [
+        ("save: wall / drain", lambda: row("save", "wall_to_drain"), 1.10),
+        ("save: CPU / etcdctl 3.5", lambda: row("save", "cpu_to_etcdctl-3.5"), 0.85),
+        ("save: peak RSS, MB", lambda: peak("save"), 16),
+        ("zstd: peak RSS, MB", lambda: peak("zstd"), 24),
+        ("zstd: wall / drain", lambda: row("zstd", "wall_to_drain"), 1.30),
+        ("save --s3: wall / sequence", lambda: row("s3", "wall_to_sequence"), 0.5),
+        ("save --s3, zstd: wall / sequence", lambda: row("s3-zstd", "wall_to_sequence"), 0.5),
+        ("save: local peak / stored", lambda: row("save", "local_peak") / row("save", "stored"), 1),
+        ("zstd: local peak / stored", lambda: row("zstd", "local_peak") / row("zstd", "stored"), 1),
+        ("etcd's growth in a save less that in a drain, MB",
+         lambda: (row("save", "server_growth") - row("drain", "server_growth")) / MB, 0),
+        ("idle daemon after a snapshot, MB", lambda: idle["rss"] / MB, 9),
+        ("stripped binary, MB", lambda: binary / MB, 12),
+    ]
+
+    def peak(name):
+        seen = [peaks[name] for peaks in memory.values() if name in peaks]
+        seen += [rows[name]["rss"]] if name in rows else []
+        return max(seen) / MB
+
+    for text, value, limit in wanted:
+        try:
+            check(text, value, limit)
+        except (KeyError, TypeError, ValueError):
+            continue
+    return found
+
+
+def targets_table(found):
+    """The targets as Markdown."""
+    lines = ["| target | at most | reached | |", "| --- | --- | --- | --- |"]
+    for text, value, limit in found:
+        verdict = "yes" if value <= limit else "**no**"
+        lines.append(f"| {text} | {limit:g} | {value:.2f} | {verdict} |")
+    return "\n".join(lines)
