@@ -86,8 +86,8 @@ pub enum Event<'a> {
         /// How long it took.
         took: Duration,
     },
-    /// What an earlier run left could not be put right now. Tried again before the next
-    /// save.
+    /// What an earlier run left, or what the bucket is owed, could not be looked at now. Tried
+    /// again soon.
     RecoveryFailed {
         /// Where.
         location: &'a Location,

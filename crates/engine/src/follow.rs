@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rollsnap_store::{ErrorKind, Store, StoreError, Tail, Upload};
+use rollsnap_store::{ErrorKind, Location, ObjectName, Store, StoreError, Tail, Upload};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
@@ -122,12 +122,14 @@ pub async fn taken(
     let ours = [name.stored(codec), name.manifest()];
     let there = remote.list(name.as_str()).await?;
     let taken = there.into_iter().find(|there| ours.contains(&there.name));
-    Ok(taken.map(|there| {
-        let message = "another snapshot has this name; nothing is overwritten";
-        let (kind, location) = (ErrorKind::AlreadyExists, remote.location());
-        StoreError::new(kind, "write", location, &there.name, message)
-            .with_hint("give each member its own folder, or this snapshot another name")
-    }))
+    Ok(taken.map(|there| occupied(remote.location(), &there.name)))
+}
+
+/// The error of a name that another snapshot has.
+pub(crate) fn occupied(location: &Location, object: &ObjectName) -> StoreError {
+    let message = "another snapshot has this name; nothing is overwritten";
+    StoreError::new(ErrorKind::AlreadyExists, "write", location, object, message)
+        .with_hint("give each member its own folder, or this snapshot another name")
 }
 
 /// Writes a manifest, replacing an older one whole.

@@ -4,23 +4,24 @@
 //! list, after any failure and after any restart.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use rollsnap_snapfile::Digest;
-use rollsnap_store::{ErrorKind, SpoolStore, Store, StoreError, Upload};
+use rollsnap_store::{ErrorKind, ObjectName, SpoolStore, Store, StoreError, Upload};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use crate::catalog::{self, Catalog, Entry};
 use crate::event::{Event, Observer, Recovery};
-use crate::follow::{self, Following, put_manifest};
+use crate::follow::{Following, occupied, put_manifest};
 use crate::manifest::Content;
 use crate::prune;
 use crate::reconcile::{content_of, sweep_orphans};
 use crate::retention::{Ages, Guard, Retention};
-use crate::{Clock, Manifest};
+use crate::{Clock, Manifest, SnapshotName};
 
 /// Brings one bucket up to date with one directory.
 pub struct Mirror {
@@ -36,6 +37,24 @@ pub struct Mirror {
     pub observer: Arc<dyn Observer>,
     /// Remembers manifests from round to round.
     pub reader: catalog::Reader,
+    /// Snapshots that cannot be copied whatever the bucket does. Told already; not tried again,
+    /// for each try reads them through.
+    pub given_up: BTreeSet<SnapshotName>,
+}
+
+/// Why a round ended early, by the side that failed.
+#[derive(Debug)]
+pub enum RoundError {
+    /// The directory.
+    Here(StoreError),
+    /// The bucket.
+    There(StoreError),
+}
+
+impl From<StoreError> for RoundError {
+    fn from(error: StoreError) -> Self {
+        Self::There(error)
+    }
 }
 
 /// Why a snapshot could not be copied, by the side that failed.
@@ -48,16 +67,17 @@ enum CopyError {
 }
 
 impl Mirror {
-    /// One round: completes the upload that followed the last save, pays what is owed, and only
-    /// then, on a fresh and whole listing, carries out the bucket's own retention.
+    /// One round: completes the upload that followed the last save, finishes cut deletions, pays
+    /// what is owed, and only then, on a fresh and whole listing, carries out the bucket's own
+    /// retention.
     ///
-    /// The first failure of the bucket ends the round; the next one begins anew.
+    /// The first failure of either side ends the round; the next one begins anew.
     pub async fn round(
         &mut self,
         following: Option<(Following, Manifest)>,
         guard: Guard,
         ages: Ages,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), RoundError> {
         let followed = match following {
             Some((upload, manifest)) => {
                 let took = upload.commit(&manifest).await;
@@ -68,15 +88,16 @@ impl Mirror {
         // A failed upload is a debt like any other: if the bucket answers now, it is paid now.
         let there = match self.reader.read(&*self.remote).await {
             Ok(there) => there,
-            Err(error) => return followed.and(Err(error)),
+            Err(error) => return Err(followed.err().unwrap_or(error).into()),
         };
-        self.pay(&there, guard).await?;
-
-        let there = self.reader.read(&*self.remote).await?;
+        // Before paying: a manifest of nothing would keep its name from the snapshot.
         for name in sweep_orphans(&*self.remote, &there, guard).await? {
             self.observer
                 .tell(Event::Recovered(Recovery::Deleted(name)));
         }
+        self.pay(&there, guard).await?;
+
+        let there = self.reader.read(&*self.remote).await?;
         let plan = self
             .retention
             .plan(&there.entries, guard, self.clock.now(), ages);
@@ -85,27 +106,36 @@ impl Mirror {
     }
 
     /// Copies what is here and not there, newest first.
-    async fn pay(&mut self, there: &Catalog, guard: Guard) -> Result<(), StoreError> {
-        let here = catalog::Reader::default().read(&*self.local).await?;
+    async fn pay(&mut self, there: &Catalog, guard: Guard) -> Result<(), RoundError> {
+        let here = catalog::Reader::default().read(&*self.local).await;
+        let here = here.map_err(RoundError::Here)?;
         for entry in owed(&here, there, guard) {
             let Some(manifest) = entry.proved() else {
                 continue;
             };
+            if self.given_up.contains(&entry.name) {
+                continue;
+            }
             let began = Instant::now();
             match try_copy(&*self.local, &*self.remote, entry, manifest).await {
                 Ok(()) => self.tell_uploaded(manifest, began.elapsed()),
+                Err(CopyError::Local(error)) if error.kind() == ErrorKind::Corrupt => {
+                    self.give_up(entry, &error);
+                }
+                Err(CopyError::Taken(error)) => self.give_up(entry, &error),
                 // Retention took it meanwhile.
                 Err(CopyError::Local(error)) if error.kind() == ErrorKind::NotFound => {}
-                Err(CopyError::Local(error) | CopyError::Taken(error)) => {
-                    self.observer.tell(Event::NotCopied {
-                        name: &entry.name,
-                        error: &error,
-                    });
-                }
-                Err(CopyError::Remote(error)) => return Err(error),
+                Err(CopyError::Local(error)) => return Err(RoundError::Here(error)),
+                Err(CopyError::Remote(error)) => return Err(RoundError::There(error)),
             }
         }
         Ok(())
+    }
+
+    fn give_up(&mut self, entry: &Entry, error: &StoreError) {
+        let name = &entry.name;
+        self.observer.tell(Event::NotCopied { name, error });
+        self.given_up.insert(name.clone());
     }
 
     fn tell_uploaded(&self, manifest: &Manifest, took: Duration) {
@@ -135,7 +165,8 @@ pub fn owed<'a>(here: &'a Catalog, there: &Catalog, guard: Guard) -> Vec<&'a Ent
     owed
 }
 
-/// Copies one stored snapshot from a store to another, proving on the way that it still is what its manifest says.
+/// Copies one stored snapshot from a store to another, proving on the way that it still is what
+/// its manifest says.
 pub async fn copy(
     local: &dyn Store,
     remote: &dyn Store,
@@ -155,20 +186,24 @@ async fn try_copy(
     entry: &Entry,
     manifest: &Manifest,
 ) -> Result<(), CopyError> {
-    let object = entry.object();
-    match follow::taken(remote, &manifest.name, manifest.stored.codec).await {
-        Ok(None) => send(local, remote, entry, manifest).await?,
-        Ok(Some(taken)) => {
-            // An upload that was whole when its run died lacks only the manifest.
-            let there = content_of(remote, &object).await;
-            if there.is_ok_and(|there| there == manifest.stored.content) {
-                return put_manifest(remote, manifest)
-                    .await
-                    .map_err(CopyError::Remote);
-            }
-            return Err(CopyError::Taken(taken));
+    let (object, content) = (entry.object(), manifest.stored.content);
+    let there = remote.list(manifest.name.as_str()).await;
+    let there = there.map_err(CopyError::Remote)?;
+    let find = |name: &ObjectName| there.iter().find(|there| there.name == *name);
+    let is_whole = match (find(&object), find(&manifest.name.manifest())) {
+        (None, None) => {
+            send(local, remote, entry, manifest).await?;
+            true
         }
-        Err(error) => return Err(CopyError::Remote(error)),
+        // An upload that was whole when its run died lacks only the manifest.
+        (Some(there), _) if there.size == content.size => {
+            let held = content_of(remote, &object).await;
+            held.map_err(CopyError::Remote)? == content
+        }
+        _ => false,
+    };
+    if !is_whole {
+        return Err(CopyError::Taken(occupied(remote.location(), &object)));
     }
     put_manifest(remote, manifest)
         .await

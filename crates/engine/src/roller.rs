@@ -4,6 +4,7 @@
 //! A save never waits for the bucket. The mirror works beside the loop, one round at a time; a
 //! save that comes while it is busy goes to the directory alone and is copied in the next round.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -153,6 +154,7 @@ impl Roller {
             clock: Arc::clone(&pipeline.clock),
             observer: Arc::clone(&self.observer),
             reader: catalog::Reader::default(),
+            given_up: BTreeSet::new(),
         })
     }
 

@@ -2,18 +2,20 @@
 
 use std::time::Duration;
 
-use rollsnap_store::StoreError;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::event::Event;
 use crate::follow::Following;
-use crate::mirror::{Mirror, owed};
+use crate::mirror::{Mirror, RoundError, owed};
 use crate::retention::{Ages, Guard};
 use crate::{Kind, Manifest, backoff, catalog};
 
 /// The least pause between two rounds while the bucket fails.
-const PAUSE: Duration = Duration::from_secs(5);
+const PAUSE_THERE: Duration = Duration::from_secs(5);
+
+/// The pause between two rounds while the directory fails. Its saves fail too, and say so.
+const PAUSE_HERE: Duration = Duration::from_secs(60);
 
 /// The mirror and its round. Without a bucket there is neither, and nothing ever happens.
 pub(crate) struct Rounds {
@@ -30,7 +32,7 @@ pub(crate) struct Rounds {
 pub(crate) struct End {
     mirror: Mirror,
     guard: Guard,
-    result: Result<(), StoreError>,
+    result: Result<(), RoundError>,
 }
 
 impl Rounds {
@@ -101,16 +103,22 @@ impl Rounds {
         self.running = None;
         let location = mirror.remote.location();
         match result {
+            Err(RoundError::Here(error)) => {
+                self.again_after(PAUSE_HERE);
+                mirror.observer.tell(Event::RecoveryFailed {
+                    location: mirror.local.location(),
+                    error: &error,
+                });
+            }
             Ok(()) if self.failures == 0 => {}
             Ok(()) => {
                 self.failures = 0;
                 mirror.observer.tell(Event::RemoteBack { location });
             }
-            Err(error) => {
+            Err(RoundError::There(error)) => {
                 self.failures += 1;
-                let wait = backoff::wait_after(self.failures, Kind::from(error.kind())).max(PAUSE);
-                // A save that came meanwhile wants its round now.
-                self.next.get_or_insert(Instant::now() + wait);
+                let wait = backoff::wait_after(self.failures, Kind::from(error.kind()));
+                self.again_after(wait.max(PAUSE_THERE));
                 if self.failures == 1 {
                     let here = catalog::Reader::default().read(&*mirror.local).await;
                     let here = here.unwrap_or_default();
@@ -123,6 +131,11 @@ impl Rounds {
             }
         }
         self.mirror = Some(mirror);
+    }
+
+    /// Wants a round after a pause, unless a save that came meanwhile wants its own now.
+    fn again_after(&mut self, pause: Duration) {
+        self.next.get_or_insert(Instant::now() + pause);
     }
 
     /// Ends the running round where it is. What it owed is paid by the next run.

@@ -6,6 +6,7 @@ mod bench;
 mod dropped;
 mod effects;
 mod encoded;
+mod mirrored;
 mod rotated;
 mod saved;
 mod timed;

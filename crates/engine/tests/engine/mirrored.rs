@@ -1,0 +1,270 @@
+//! The bucket in step with the directory: debts, hanging and failing buckets, taken names.
+
+use std::time::Duration;
+
+use rollsnap_engine::Codec;
+use rollsnap_store::wrap::{Effect, Fault, Faults};
+use rollsnap_store::{ErrorKind, Store};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use chrono::TimeDelta;
+
+use crate::bench::database::small;
+use crate::bench::{Told, World, name_of, quiet, write};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn down(told: &Told) -> bool {
+    matches!(told, Told::RemoteDown { .. })
+}
+
+fn back(told: &Told) -> bool {
+    matches!(told, Told::RemoteBack)
+}
+
+fn uploaded(world: &World) -> Vec<String> {
+    let name = |told| match told {
+        Told::Uploaded(name) => Some(name),
+        _ => None,
+    };
+    world.diary.told().into_iter().filter_map(name).collect()
+}
+
+/// A bucket that refuses everything from now on.
+fn dead() -> Faults {
+    Faults::at(1, Fault::Crash, ErrorKind::Unavailable)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bucket_that_fails_is_told_once_and_costs_no_snapshot() {
+    let world = World::new();
+    world
+        .run_with(&Faults::none(), &dead(), 6 * HOUR + MINUTE)
+        .await;
+    world.promises().await;
+    assert_eq!(world.diary.saved().len(), 7);
+    assert_eq!(world.proved(&world.local).await.len(), 3);
+    assert_eq!(world.diary.count(down), 1);
+    assert_eq!(world.diary.count(back), 0);
+    let owed = |told: &Told| matches!(told, Told::RemoteDown { owed: 1, .. });
+    assert_eq!(world.diary.count(owed), 1);
+
+    // The next process pays at its start, newest first, long before its first save.
+    world.diary.clear();
+    world.run(MINUTE).await;
+    world.healed().await;
+    assert_eq!(world.diary.saved().len(), 0);
+    let mut names = world.proved(&world.local).await;
+    names.reverse();
+    assert_eq!(uploaded(&world), names);
+    assert_eq!(world.diary.count(down) + world.diary.count(back), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bucket_that_answers_again_is_told_once_and_gets_what_it_is_owed() {
+    let world = World::new();
+    world.run(MINUTE).await;
+    // Hangs for three hours, in which three saves come.
+    let roller = world.roller(world.good_pipeline());
+    let never = CancellationToken::new();
+    let script = async {
+        world.remote_gate.shut();
+        sleep(3 * HOUR).await;
+        assert_eq!(world.diary.saved().len(), 4);
+        world.promises().await;
+        world.remote_gate.reopen();
+        sleep(MINUTE).await;
+        world.healed().await;
+    };
+    tokio::select! {
+        () = roller.run(&never, &never) => unreachable!("never told to stop"),
+        () = script => {}
+    }
+    assert_eq!(uploaded(&world).len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn failing_and_working_are_told_once_for_each_change() {
+    let world = World::new();
+    world.run(MINUTE).await;
+    // Every other effect on the bucket is beyond reach: listing, then everything for a while.
+    for number in [1, 3, 5] {
+        world.diary.clear();
+        let faults = Faults::at(number, Fault::Fail, ErrorKind::Unavailable);
+        world
+            .run_with(&Faults::none(), &faults, HOUR + MINUTE)
+            .await;
+        assert_eq!(world.diary.count(down), world.diary.count(back), "{number}");
+        assert!(world.diary.count(down) <= 1, "{number}");
+        world.healed().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hanging_bucket_never_delays_a_save() {
+    let world = World::new();
+    world.remote_gate.shut();
+    world.run(5 * HOUR + MINUTE).await;
+    let saved = world.diary.saved_at();
+    assert_eq!(saved.len(), 6);
+    let gaps = saved.windows(2).map(|pair| pair[1] - pair[0]);
+    for gap in gaps {
+        assert!(gap.abs_diff(HOUR) < Duration::from_secs(1), "{gap:?}");
+    }
+    world.promises().await;
+    world.remote_gate.reopen();
+    world.run(MINUTE).await;
+    world.healed().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_another_member_has_there_is_not_overwritten_and_told_once() {
+    let mut world = World::new();
+    // The other member's snapshot of this second came first.
+    let name = name_of("2026-05-01T12:00:00Z_etcd");
+    let mut other = World::new();
+    other.member.holds(small(1000));
+    other.member.becomes(0xc1, 0x77);
+    other.remote = world.remote.clone();
+    other.run(MINUTE).await;
+    for part in [name.stored(Codec::None), name.manifest()] {
+        let bytes = world.remote.get(&part).unwrap();
+        let remote = world.remote.clone();
+        world.plant(&remote, part.as_str(), &bytes).await;
+    }
+    world.clock.jump(TimeDelta::seconds(-60));
+    let faults = Faults::none();
+    world
+        .run_with(&Faults::none(), &faults, 2 * HOUR + MINUTE)
+        .await;
+    world.promises().await;
+    let told = |told: &Told| matches!(told, Told::NotCopied { name: which, .. } if *which == name.to_string());
+    assert_eq!(world.diary.saved()[0].name, name);
+    assert_eq!(world.diary.count(told), 1);
+    assert_eq!(world.diary.count(down), 0);
+    // The later ones are there.
+    assert_eq!(uploaded(&world).len(), 2);
+    // And nobody reads the other's snapshot again and again.
+    let reads = |effects: Vec<Effect>| effects.iter().filter(|e| **e == Effect::Read).count();
+    assert!(reads(faults.effects()) < 12, "{:?}", faults.effects());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_cut_before_its_manifest_is_completed_and_not_repeated() {
+    let world = World::new();
+    world.run(MINUTE).await;
+    let name = name_of("2026-05-01T12:00:00Z_etcd");
+    world.remote.delete(&name.manifest()).await.unwrap();
+    world.diary.clear();
+    let faults = Faults::none();
+    world.run_with(&Faults::none(), &faults, MINUTE).await;
+    world.healed().await;
+    assert_eq!(uploaded(&world), [name.to_string()]);
+    // One object was begun: the manifest.
+    let effects = faults.effects();
+    let begun = effects.iter().filter(|e| **e == Effect::Begin).count();
+    assert_eq!(begun, 1, "{effects:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_manifest_that_lost_its_snapshot_there_does_not_stop_the_copy() {
+    let world = World::new();
+    world.run(MINUTE).await;
+    let name = name_of("2026-05-01T12:00:00Z_etcd");
+    world
+        .remote
+        .delete(&name.stored(Codec::None))
+        .await
+        .unwrap();
+    world.run(MINUTE).await;
+    world.healed().await;
+    assert_eq!(
+        world.diary.count(|t| matches!(t, Told::NotCopied { .. })),
+        0
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bucket_that_fails_while_a_taken_name_is_compared_is_down_and_the_name_not_given_up() {
+    let world = World::new();
+    world.run(MINUTE).await;
+    let name = name_of("2026-05-01T12:00:00Z_etcd");
+    world.remote.delete(&name.manifest()).await.unwrap();
+    for number in 1..6 {
+        let faults = Faults::at(number, Fault::Fail, ErrorKind::Unavailable);
+        world.run_with(&Faults::none(), &faults, MINUTE).await;
+        world.healed().await;
+        let given_up = |told: &Told| matches!(told, Told::NotCopied { .. });
+        assert_eq!(world.diary.count(given_up), 0, "{number}");
+        world.remote.delete(&name.manifest()).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_local_snapshot_that_changed_is_not_copied() {
+    let world = World::new();
+    world.run_with(&Faults::none(), &dead(), MINUTE).await;
+    let name = name_of("2026-05-01T12:00:00Z_etcd").stored(Codec::None);
+    let mut bytes = world.local.get(&name).unwrap().to_vec();
+    bytes[100] ^= 1;
+    write(&world.local, &name, &bytes).await;
+    world.diary.clear();
+    world.run(MINUTE).await;
+    quiet().await;
+    assert_eq!(world.remote.list("").await.unwrap(), []);
+    let told = world.diary.told();
+    let error = told.iter().find_map(|told| match told {
+        Told::NotCopied { error, .. } => Some(error),
+        _ => None,
+    });
+    assert!(
+        error.is_some_and(|error| error.contains("digest")),
+        "{told:?}"
+    );
+    assert_eq!(world.diary.count(down), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_directory_that_cannot_be_listed_is_not_the_buckets_fault() {
+    let world = World::new();
+    world.run_with(&Faults::none(), &dead(), MINUTE).await;
+    world.diary.clear();
+    // Drafts, listing and manifest by the start; then the mirror's listing.
+    let faults = Faults::at(4, Fault::Fail, ErrorKind::Unavailable);
+    world.run_with(&faults, &Faults::none(), 2 * MINUTE).await;
+    assert_eq!(world.diary.count(down) + world.diary.count(back), 0);
+    assert!(world.diary.told().contains(&Told::RecoveryFailed));
+    world.healed().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_clusters_and_the_old_program_share_a_bucket_and_leave_each_other_alone() {
+    let mut first = World::new();
+    let remote = first.remote.clone();
+    for name in ["2018-05-04T18:40:16Z_etcd.zip", "c-abc-rl-xyz_2018.zip"] {
+        first.plant(&remote, name, b"of the old program").await;
+    }
+    let mut second = World::new();
+    second.remote = remote.clone();
+    for name in ["2018-05-04T18:40:16Z_etcd.zip", "c-abc-rl-xyz_2018.zip"] {
+        second.plant(&remote, name, b"of the old program").await;
+    }
+    second.member.becomes(0xc2, 0x99);
+    second.clock.jump(TimeDelta::seconds(7));
+    for _ in 0..6 {
+        first.run(HOUR).await;
+        second.clock.jump(TimeDelta::hours(1));
+        second.run(HOUR).await;
+    }
+    first.promises().await;
+    second.promises().await;
+    let held = first.proved(&remote).await;
+    for world in [&first, &second] {
+        for name in world.proved(&world.local).await {
+            assert!(held.contains(&name), "{name} in {held:?}");
+        }
+    }
+    assert_eq!(held.len(), 6, "{held:?}");
+}
