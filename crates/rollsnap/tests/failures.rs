@@ -1,0 +1,47 @@
+//! `docs/testing.md` names only tests that exist.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Every function below `crates/` that stands behind a test attribute or inside `proptest!`.
+fn functions(dir: &Path, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(dir).expect("a folder of the sources") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() && !path.ends_with("target") {
+            functions(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(&path).expect("a source");
+            let mut after_test = false;
+            for line in text.lines().map(str::trim) {
+                if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
+                    after_test = true;
+                } else if let Some((_, rest)) = line.split_once("fn ") {
+                    if after_test {
+                        found.insert(rest.split('(').next().unwrap_or_default().to_owned());
+                    }
+                    after_test = false;
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_test_that_the_table_of_failures_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut tests = BTreeSet::new();
+    functions(&root.join("crates"), &mut tests);
+    let page = std::fs::read_to_string(root.join("docs/testing.md")).expect("docs/testing.md");
+    let rows: Vec<_> = page
+        .lines()
+        .filter(|line| line.starts_with("| F"))
+        .collect();
+    assert!(rows.len() > 20, "the table is not where it was");
+    for row in rows {
+        let named: Vec<_> = row.split('`').skip(1).step_by(2).collect();
+        assert!(!named.is_empty(), "no test is named: {row}");
+        for name in named {
+            assert!(tests.contains(name), "there is no test {name}: {row}");
+        }
+    }
+}
