@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use crate::assembly;
-use crate::config::Settings;
+use crate::config::{Settings, Sourced};
 use crate::report::Failure;
 use crate::signals::Orders;
 use crate::supervisor;
@@ -41,20 +41,38 @@ enum Ending {
     Reload,
 }
 
+/// What a set of settings comes to. Making it finds everything that can be wrong with them but
+/// what only etcd or the bucket can tell.
+struct Work {
+    active: Sourced<bool>,
+    local: LocalDir,
+    lock: Arc<DaemonLock>,
+    roller: Roller,
+}
+
 impl Daemon<'_> {
     /// Works until told to stop. A fault of the settings ends it at the start; later, on a
     /// reload, the settings in force stay in force.
     pub async fn run(&self) -> Result<(), Failure> {
-        let mut settings = (self.load)()?;
+        tokio::select! {
+            result = self.all_rounds() => result,
+            never = supervisor::watchdog() => match never {},
+        }
+    }
+
+    async fn all_rounds(&self) -> Result<(), Failure> {
+        let mut work = self.prepare(None)?;
         loop {
-            match self.rounds(&settings).await? {
+            match self.rounds(&work).await? {
                 Ending::Stop => return Ok(()),
                 Ending::Reload => {
                     supervisor::reloading();
-                    match (self.load)() {
-                        Ok(read) => settings = read,
+                    match self.prepare(Some(&work)) {
+                        Ok(anew) => work = anew,
                         Err(failure) => error!(
                             error = %failure.message,
+                            kind = failure.kind.label(),
+                            hint = failure.hint.as_deref(),
                             "The configuration is wrong; the old one stays in force"
                         ),
                     }
@@ -63,38 +81,54 @@ impl Daemon<'_> {
         }
     }
 
-    /// The rounds with one set of settings.
-    async fn rounds(&self, settings: &Settings) -> Result<Ending, Failure> {
-        let local = assembly::local(settings)?;
-        let _lock = self.lock(&local)?;
-        let roller = Roller {
-            pipeline: assembly::pipeline(settings, &local, &self.clock)?,
-            schedule: Schedule {
-                interval: settings.schedule.interval.value,
+    /// Reads the settings and makes everything that they speak of. A directory that stays the
+    /// same stays locked.
+    fn prepare(&self, before: Option<&Work>) -> Result<Work, Failure> {
+        let settings = (self.load)()?;
+        let local = assembly::local(&settings)?;
+        let held = before.filter(|before| before.local.location() == local.location());
+        Ok(Work {
+            lock: match held {
+                Some(before) => Arc::clone(&before.lock),
+                None => Arc::new(self.lock(&local)?),
             },
-            retention: settings.schedule.retention.value,
-            style: settings.making.time_style.value,
-            observer: Arc::clone(&self.observer),
-        };
+            roller: Roller {
+                pipeline: assembly::pipeline(&settings, &local, &self.clock)?,
+                schedule: Schedule {
+                    interval: settings.schedule.interval.value,
+                },
+                retention: settings.schedule.retention.value,
+                style: settings.making.time_style.value,
+                observer: Arc::clone(&self.observer),
+            },
+            active: settings.schedule.active,
+            local,
+        })
+    }
+
+    /// The rounds with one set of settings.
+    async fn rounds(&self, work: &Work) -> Result<Ending, Failure> {
         let stop = CancellationToken::new();
         let abandon = CancellationToken::new();
-        let work = async {
-            let active = &settings.schedule.active;
-            if active.value {
+        let rounds = async {
+            if work.active.value {
                 // The rounds come first: theirs is the first line of the log.
-                tokio::join!(roller.run(&stop, &abandon), self.sweep(&local));
+                tokio::join!(work.roller.run(&stop, &abandon), self.sweep(&work.local));
             } else {
-                info!(by = %active.origin, "Backups are switched off; none is taken");
+                info!(by = %work.active.origin, "Backups are switched off; none is taken");
                 stop.cancelled().await;
             }
         };
-        supervisor::ready("taking snapshots by the schedule");
-        let mut work = std::pin::pin!(work);
+        supervisor::ready(if work.active.value {
+            "taking snapshots by the schedule"
+        } else {
+            "switched off, taking no snapshots"
+        });
+        let mut rounds = std::pin::pin!(rounds);
         let ending = tokio::select! {
             () = self.orders.stop.cancelled() => Ending::Stop,
             () = self.orders.reload.notified() => Ending::Reload,
-            () = &mut work => return Err(Failure::new(Kind::Bug, "the rounds ended by themselves")),
-            () = async { supervisor::watchdog().await; std::future::pending().await } => Ending::Stop,
+            () = &mut rounds => return Err(Failure::new(Kind::Bug, "the rounds ended by themselves")),
         };
         stop.cancel();
         if ending == Ending::Stop {
@@ -107,10 +141,10 @@ impl Daemon<'_> {
             tokio::time::sleep(GRACE).await;
         };
         tokio::select! {
-            () = &mut work => return Ok(ending),
+            () = &mut rounds => return Ok(ending),
             () = grace => abandon.cancel(),
         }
-        work.await;
+        rounds.await;
         Ok(ending)
     }
 

@@ -31,7 +31,7 @@ impl Observer for Journal {
             Event::RecoveryFailed { location, error } => warn!(
                 location = %location,
                 error = %chain(error),
-                hint = error.hint().unwrap_or_default(),
+                hint = error.hint(),
                 "Could not put right what an earlier run left"
             ),
             Event::Saved { manifest, took } => tell_saved(manifest, GoDuration(took)),
@@ -45,7 +45,7 @@ impl Observer for Journal {
                 attempt,
                 error = %chain(error),
                 kind = error.kind().label(),
-                hint = error.hint().unwrap_or_default(),
+                hint = error.hint(),
                 retry_in = %GoDuration(retry_in),
                 "Backup failed"
             ),
@@ -63,7 +63,7 @@ impl Observer for Journal {
             Event::NotCopied { name, error } => error!(
                 name = %name,
                 error = %chain(error),
-                hint = error.hint().unwrap_or_default(),
+                hint = error.hint(),
                 "Backup was not uploaded"
             ),
             Event::RemoteDown {
@@ -73,7 +73,7 @@ impl Observer for Journal {
             } => error!(
                 location = %location,
                 error = %chain(error),
-                hint = error.hint().unwrap_or_default(),
+                hint = error.hint(),
                 owed,
                 "Uploads fail; backups are kept locally and uploaded later"
             ),
@@ -93,7 +93,7 @@ impl Observer for Journal {
             Event::PruneFailed { location, error } => error!(
                 location = %location,
                 error = %chain(error),
-                hint = error.hint().unwrap_or_default(),
+                hint = error.hint(),
                 "Rotation failed; nothing was deleted that should stay"
             ),
             Event::ClockJumped { by } => warn!(
@@ -110,7 +110,7 @@ fn tell_saved(manifest: &Manifest, took: GoDuration) {
         runtime = %took,
         size = manifest.stored.content.size,
         revision = manifest.revision,
-        member = manifest.member_name.as_deref().unwrap_or_default(),
+        member = manifest.member_name.as_deref(),
         digest = %manifest.database.digest,
         "Created backup"
     );

@@ -1,6 +1,8 @@
 //! The service manager, where there is one: systemd's notification protocol (`sd_notify(3)`).
 //! Without `NOTIFY_SOCKET` every call does nothing.
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -23,10 +25,10 @@ pub fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// Keeps the watchdog quiet for as long as the runtime turns. Returns only if there is none.
-pub async fn watchdog() {
+/// Keeps the watchdog, where there is one, quiet for as long as the runtime turns.
+pub async fn watchdog() -> Infallible {
     let Some(limit) = sd_notify::watchdog_enabled() else {
-        return;
+        return pending().await;
     };
     let mut ticks = interval((limit / 2).max(Duration::from_millis(10)));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

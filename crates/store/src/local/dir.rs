@@ -260,7 +260,6 @@ fn unusable(root: &Path, error: io::Error) -> StoreError {
         ),
         _ => return StoreError::io("open", root.display(), error),
     };
-    StoreError::at(kind, "open", root.display(), message)
-        .caused_by(error)
-        .with_hint(hint)
+    // The message is the cause in other words: printed as a chain, it would be said twice.
+    StoreError::at(kind, "open", root.display(), message).with_hint(hint)
 }
