@@ -3,8 +3,10 @@
 use std::collections::VecDeque;
 use std::io;
 
+use bytes::Bytes;
 use tokio::task::{JoinHandle, spawn_blocking};
 use zstd::bulk::{Compressor, Decompressor};
+use zstd::zstd_safe::compress_bound;
 
 use super::FRAME;
 
@@ -12,33 +14,50 @@ use super::FRAME;
 const LEVEL: i32 = 1;
 
 /// Frames that are compressed at once. Memory: each holds its plain bytes, its compressed bytes
-/// and their decoding, at most 3 MiB and a compressor of about 1 MiB.
+/// and their decoding, at most 3 MiB, and a compressor of about 1 MiB.
 const AHEAD: usize = 2;
 
 /// A queue of frames on their way through the compressor, in order.
+///
+/// All buffers of a frame's size are made once and used again: freed and made anew by threads
+/// that come and go, they would leave the heap in pieces as large again.
 #[derive(Default)]
 pub(super) struct Frames {
-    running: VecDeque<JoinHandle<io::Result<Frame>>>,
+    running: VecDeque<JoinHandle<io::Result<Done>>>,
     idle: Vec<Worker>,
+    /// Emptied, for the next frames.
+    buffers: Vec<Vec<u8>>,
 }
 
 /// One compressed frame.
 pub(super) struct Frame {
     /// The bytes to keep.
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Bytes,
     /// The number of bytes they decode to.
     pub(super) plain: usize,
+}
+
+struct Done {
+    frame: Frame,
     worker: Worker,
+    buffer: Vec<u8>,
 }
 
 struct Worker {
     compressor: Compressor<'static>,
     decompressor: Decompressor<'static>,
+    compressed: Vec<u8>,
     decoded: Vec<u8>,
 }
 
 impl Frames {
-    /// Begins a frame. Returns the oldest one if the queue is full.
+    /// An empty buffer with room for a frame, to be filled and pushed.
+    pub(super) fn buffer(&mut self) -> Vec<u8> {
+        let used = self.buffers.pop();
+        used.unwrap_or_else(|| Vec::with_capacity(FRAME))
+    }
+
+    /// Begins a frame of at most [`FRAME`] bytes. Returns the oldest one if the queue is full.
     pub(super) async fn push(&mut self, plain: Vec<u8>) -> io::Result<Option<Frame>> {
         let done = if self.running.len() < AHEAD {
             None
@@ -50,21 +69,20 @@ impl Frames {
             None => Worker::new()?,
         };
         self.running
-            .push_back(spawn_blocking(move || worker.run(&plain)));
+            .push_back(spawn_blocking(move || worker.run(plain)));
         Ok(done)
     }
 
     /// Waits for the oldest frame; `None` when all are done.
     pub(super) async fn next(&mut self) -> io::Result<Option<Frame>> {
-        match self.running.pop_front() {
-            None => Ok(None),
-            Some(task) => task.await?.map(Some),
-        }
-    }
-
-    /// Gives back a frame's compressor for the next one.
-    pub(super) fn recycle(&mut self, frame: Frame) {
-        self.idle.push(frame.worker);
+        let Some(task) = self.running.pop_front() else {
+            return Ok(None);
+        };
+        let mut done = task.await??;
+        self.idle.push(done.worker);
+        done.buffer.clear();
+        self.buffers.push(done.buffer);
+        Ok(Some(done.frame))
     }
 }
 
@@ -76,28 +94,33 @@ impl Worker {
         Ok(Self {
             compressor,
             decompressor,
+            compressed: Vec::with_capacity(compress_bound(FRAME)),
             decoded: Vec::with_capacity(FRAME),
         })
     }
 
     /// Compresses, decodes and compares: what is kept gives back exactly etcd's bytes, whatever
     /// memory or library did to it.
-    fn run(mut self, plain: &[u8]) -> io::Result<Frame> {
-        let bytes = self.compressor.compress(plain)?;
+    fn run(mut self, plain: Vec<u8>) -> io::Result<Done> {
+        self.compressed.clear();
+        self.compressor
+            .compress_to_buffer(&plain[..], &mut self.compressed)?;
         self.decoded.clear();
-        self.decoded.reserve(plain.len());
         self.decompressor
-            .decompress_to_buffer(&bytes, &mut self.decoded)?;
+            .decompress_to_buffer(&self.compressed[..], &mut self.decoded)?;
         if self.decoded != plain {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 "a compressed frame does not decode to what went in",
             ));
         }
-        Ok(Frame {
-            bytes,
-            plain: plain.len(),
+        Ok(Done {
+            frame: Frame {
+                bytes: Bytes::copy_from_slice(&self.compressed),
+                plain: plain.len(),
+            },
             worker: self,
+            buffer: plain,
         })
     }
 }

@@ -56,12 +56,15 @@ impl Writer {
         };
         let mut rest = &bytes[..];
         while !rest.is_empty() {
+            if zstd.filling.capacity() == 0 {
+                zstd.filling = zstd.frames.buffer();
+            }
             let room = FRAME - zstd.filling.len();
             let (now, later) = rest.split_at(rest.len().min(room));
             zstd.filling.extend_from_slice(now);
             rest = later;
             if zstd.filling.len() == FRAME {
-                let full = std::mem::replace(&mut zstd.filling, Vec::with_capacity(FRAME));
+                let full = std::mem::take(&mut zstd.filling);
                 if let Some(frame) = zstd.frames.push(full).await? {
                     zstd.keep(frame, &mut *self.spool).await?;
                 }
@@ -86,7 +89,7 @@ impl Writer {
                     zstd.keep(frame, &mut *self.spool).await?;
                 }
                 let table = std::mem::take(&mut zstd.table).to_bytes();
-                zstd.write(table, &mut *self.spool).await?;
+                zstd.write(Bytes::from(table), &mut *self.spool).await?;
                 Content {
                     digest: Digest(zstd.hash.finalize().into()),
                     size: zstd.size,
@@ -109,16 +112,14 @@ impl Writer {
 }
 
 impl Zstd {
-    async fn keep(&mut self, mut frame: Frame, spool: &mut dyn Spool) -> Result<(), StoreError> {
-        let bytes = std::mem::take(&mut frame.bytes);
-        self.table.push(bytes.len(), frame.plain);
-        self.frames.recycle(frame);
-        self.write(bytes, spool).await
+    async fn keep(&mut self, frame: Frame, spool: &mut dyn Spool) -> Result<(), StoreError> {
+        self.table.push(frame.bytes.len(), frame.plain);
+        self.write(frame.bytes, spool).await
     }
 
-    async fn write(&mut self, bytes: Vec<u8>, spool: &mut dyn Spool) -> Result<(), StoreError> {
+    async fn write(&mut self, bytes: Bytes, spool: &mut dyn Spool) -> Result<(), StoreError> {
         self.hash.update(&bytes);
         self.size += bytes.len() as u64;
-        spool.write(Bytes::from(bytes)).await
+        spool.write(bytes).await
     }
 }

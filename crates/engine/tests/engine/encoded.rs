@@ -36,19 +36,22 @@ impl ReadBack for Held {
 fn encode(plain: &[u8], piece: usize) -> Vec<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
-        .unwrap();
+        .expect("memory");
     runtime.block_on(async {
         let memory = Memory::default();
-        let name = ObjectName::new("x").unwrap();
-        let spool = memory.spool(&name, None).await.unwrap();
+        let name = ObjectName::new("x").expect("memory");
+        let spool = memory.spool(&name, None).await.expect("memory");
         let mut writer = Writer::new(spool, Codec::Zstd);
         for piece in plain.chunks(piece) {
-            writer.push(Bytes::copy_from_slice(piece)).await.unwrap();
+            writer
+                .push(Bytes::copy_from_slice(piece))
+                .await
+                .expect("memory");
         }
         // What went in does not matter to what is kept.
-        let stored: Content = writer.seal(content(b"")).await.unwrap();
-        writer.into_spool().commit().await.unwrap();
-        let bytes = memory.get(&name).unwrap().to_vec();
+        let stored: Content = writer.seal(content(b"")).await.expect("memory");
+        writer.into_spool().commit().await.expect("memory");
+        let bytes = memory.get(&name).expect("memory").to_vec();
         assert_eq!(stored, content(&bytes));
         bytes
     })

@@ -9,4 +9,5 @@ mod encoded;
 mod mirrored;
 mod rotated;
 mod saved;
+mod stopped;
 mod timed;

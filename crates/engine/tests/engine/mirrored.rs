@@ -6,7 +6,6 @@ use rollsnap_engine::Codec;
 use rollsnap_store::wrap::{Effect, Fault, Faults};
 use rollsnap_store::{ErrorKind, Store};
 use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
 
 use chrono::TimeDelta;
 
@@ -67,8 +66,6 @@ async fn a_bucket_that_answers_again_is_told_once_and_gets_what_it_is_owed() {
     let world = World::new();
     world.run(MINUTE).await;
     // Hangs for three hours, in which three saves come.
-    let roller = world.roller(world.good_pipeline());
-    let never = CancellationToken::new();
     let script = async {
         world.remote_gate.shut();
         sleep(3 * HOUR).await;
@@ -78,10 +75,7 @@ async fn a_bucket_that_answers_again_is_told_once_and_gets_what_it_is_owed() {
         sleep(MINUTE).await;
         world.healed().await;
     };
-    tokio::select! {
-        () = roller.run(&never, &never) => unreachable!("never told to stop"),
-        () = script => {}
-    }
+    world.during(script).await;
     assert_eq!(uploaded(&world).len(), 4);
 }
 

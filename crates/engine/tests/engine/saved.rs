@@ -13,7 +13,7 @@ use crate::bench::{Answer, World, content, decode, name_of, order, quiet, write}
 
 const NAME: &str = "2026-05-01T12:00:00Z_etcd";
 
-async fn save(world: &World, pipeline: &Pipeline) -> Result<Saved, SaveError> {
+async fn save(pipeline: &Pipeline) -> Result<Saved, SaveError> {
     pipeline.save(&order(NAME), &|_, _| {}).await
 }
 
@@ -24,7 +24,7 @@ async fn a_saved_snapshot_decodes_to_exactly_what_etcd_sent() {
         world.codec = codec;
         world.member.holds(golden());
         let pipeline = world.good_pipeline();
-        let saved = save(&world, &pipeline).await.unwrap();
+        let saved = save(&pipeline).await.unwrap();
         saved.upload.unwrap().commit(&saved.manifest).await.unwrap();
 
         let name = name_of(NAME);
@@ -45,7 +45,7 @@ async fn a_manifest_tells_what_etcd_told_and_what_was_counted() {
     world.member.holds(golden());
     world.member.then([Answer::Paced(Duration::from_secs(1))]);
     let began = world.now();
-    let saved = save(&world, &world.good_pipeline()).await.unwrap();
+    let saved = save(&world.good_pipeline()).await.unwrap();
     let bytes = world.local.get(&name_of(NAME).manifest()).unwrap();
     let manifest = Manifest::read(&name_of(NAME), &bytes).unwrap();
     assert_eq!(manifest, saved.manifest);
@@ -115,7 +115,7 @@ async fn a_bad_stream_leaves_nothing_anywhere() {
             let mut world = World::new();
             world.codec = codec;
             world.member.then([answer]);
-            let error = save(&world, &world.good_pipeline()).await.unwrap_err();
+            let error = save(&world.good_pipeline()).await.unwrap_err();
             assert_eq!(error.kind(), kind, "{answer:?}");
             let text = chain(&error);
             assert!(text.starts_with(&format!("save {NAME}: ")), "{text}");
@@ -123,7 +123,7 @@ async fn a_bad_stream_leaves_nothing_anywhere() {
             nothing_is_left(&world, &format!("{answer:?}")).await;
 
             // And the next one is fine.
-            let saved = save(&world, &world.good_pipeline()).await.unwrap();
+            let saved = save(&world.good_pipeline()).await.unwrap();
             saved.upload.unwrap().commit(&saved.manifest).await.unwrap();
             world.healed().await;
         }
@@ -136,7 +136,7 @@ async fn every_turned_bit_of_a_trailer_is_caught() {
     for at in (0..size).step_by(97).chain(size - 32..size) {
         let world = World::new();
         world.member.then([Answer::Flipped(at)]);
-        let error = save(&world, &world.good_pipeline()).await.unwrap_err();
+        let error = save(&world.good_pipeline()).await.unwrap_err();
         assert_eq!(error.kind(), Kind::Corrupt, "{at}");
         nothing_is_left(&world, "a turned bit").await;
     }
@@ -150,7 +150,7 @@ async fn a_database_that_cannot_be_read_is_refused_though_its_digest_holds() {
     let trailer = Sha256::digest(&image);
     image.extend_from_slice(&trailer);
     world.member.holds(image.into());
-    let error = save(&world, &world.good_pipeline()).await.unwrap_err();
+    let error = save(&world.good_pipeline()).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Corrupt);
     assert!(
         chain(&error).contains("no bbolt database"),
@@ -167,7 +167,7 @@ async fn a_stream_that_stalls_is_given_up_at_the_limit_and_leaves_nothing() {
         world.member.then([Answer::Stalled(at)]);
         let mut pipeline = world.good_pipeline();
         pipeline.limit = Some(Duration::from_secs(300));
-        let error = save(&world, &pipeline).await.unwrap_err();
+        let error = save(&pipeline).await.unwrap_err();
         assert_eq!(error.kind(), Kind::Source);
         assert!(chain(&error).contains("300s"), "{}", chain(&error));
         nothing_is_left(&world, &format!("stalled at {at}")).await;
@@ -180,7 +180,7 @@ async fn a_failed_save_does_not_wait_for_a_bucket_that_hangs() {
     world.remote_gate.shut();
     world.member.then([Answer::Cut(2000)]);
     let pipeline = world.good_pipeline();
-    let failing = tokio::time::timeout(Duration::from_secs(10), save(&world, &pipeline));
+    let failing = tokio::time::timeout(Duration::from_secs(10), save(&pipeline));
     let result = failing
         .await
         .expect("the save ends though the bucket hangs");
@@ -196,9 +196,9 @@ async fn a_name_that_is_taken_is_refused_and_what_has_it_stays() {
         for new in [Codec::None, Codec::Zstd] {
             let mut world = World::new();
             world.codec = held;
-            let first = save(&world, &world.good_pipeline()).await.unwrap();
+            let first = save(&world.good_pipeline()).await.unwrap();
             world.codec = new;
-            let error = save(&world, &world.good_pipeline()).await.unwrap_err();
+            let error = save(&world.good_pipeline()).await.unwrap_err();
             assert!(chain(&error).contains("taken"), "{}", chain(&error));
             quiet().await;
             let bytes = world.local.get(&name.manifest()).unwrap();
@@ -215,7 +215,7 @@ async fn a_foreign_file_of_that_name_is_never_overwritten() {
     let mut world = World::new();
     let local = world.local.clone();
     world.plant(&local, NAME, b"made by hand").await;
-    let error = save(&world, &world.good_pipeline()).await.unwrap_err();
+    let error = save(&world.good_pipeline()).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Config);
     world.promises().await;
 }
@@ -225,7 +225,7 @@ async fn a_name_taken_while_the_save_runs_is_not_overwritten_either() {
     let world = World::new();
     world.member.then([Answer::Paced(Duration::from_secs(60))]);
     let pipeline = world.good_pipeline();
-    let (result, ()) = tokio::join!(save(&world, &pipeline), async {
+    let (result, ()) = tokio::join!(save(&pipeline), async {
         tokio::time::sleep(Duration::from_secs(90)).await;
         write(&world.local, &name_of(NAME).stored(Codec::None), b"first").await;
     });
@@ -249,9 +249,9 @@ async fn a_directory_gives_the_same_as_memory_and_leaves_no_spool() {
         pipeline.local = Arc::new(dir.clone());
         pipeline.drafts = Arc::new(dir.private());
         world.member.then([Answer::Flipped(70_000)]);
-        save(&world, &pipeline).await.unwrap_err();
+        save(&pipeline).await.unwrap_err();
         assert_eq!(dir.list("").await.unwrap(), []);
-        let saved = save(&world, &pipeline).await.unwrap();
+        let saved = save(&pipeline).await.unwrap();
         saved.upload.unwrap().commit(&saved.manifest).await.unwrap();
 
         let stored = std::fs::read(

@@ -52,7 +52,6 @@ struct Script {
     /// Small databases differ by their revision.
     revision: u64,
     fixed: Option<Bytes>,
-    asked: usize,
 }
 
 /// The trailer, which `remaining` does not count.
@@ -68,7 +67,6 @@ impl Member {
                 member: 0x31,
                 revision: 1,
                 fixed: None,
-                asked: 0,
             }),
         }
     }
@@ -98,11 +96,6 @@ impl Member {
         script.cluster = cluster;
         script.member = member;
     }
-
-    /// How often its status was asked for.
-    pub(crate) fn asked(&self) -> usize {
-        self.script().asked
-    }
 }
 
 fn error(kind: ErrorKind, message: &str) -> SourceError {
@@ -118,7 +111,6 @@ impl Source for Member {
     async fn status(&self) -> Result<MemberStatus, SourceError> {
         yield_now().await;
         let mut script = self.script();
-        script.asked += 1;
         let answer = script.next.front().copied().unwrap_or(script.usual);
         match answer {
             Answer::Down => {

@@ -98,14 +98,24 @@ impl World {
     }
 
     pub(crate) async fn run_with(&self, here: &Faults, there: &Faults, time: Duration) {
-        let roller = self.roller(self.pipeline(here, there));
-        let never = CancellationToken::new();
-        tokio::select! {
-            () = roller.run(&never, &never) => unreachable!("it ends only when told to"),
-            () = sleep(time) => {}
-        }
-        drop(roller);
+        self.daemon(self.pipeline(here, there), sleep(time)).await;
+    }
+
+    /// Runs the daemon while `script` runs, then kills it.
+    pub(crate) async fn during<T>(&self, script: impl Future<Output = T>) -> T {
+        self.daemon(self.good_pipeline(), script).await
+    }
+
+    async fn daemon<T>(&self, pipeline: Pipeline, script: impl Future<Output = T>) -> T {
+        let (roller, never) = (self.roller(pipeline), CancellationToken::new());
+        let done = tokio::select! {
+            () = roller.run(&never, &never) => {
+                unreachable!("it ends only when told to")
+            }
+            done = script => done,
+        };
         quiet().await;
+        done
     }
 
     /// Puts an object somewhere that nobody may ever change.
