@@ -17,10 +17,10 @@ use crate::event::{Event, Observer, Recovery};
 use crate::manifest::{Class, Id};
 use crate::mirror::Mirror;
 use crate::name::TimeStyle;
-use crate::pipeline::{Order, Pipeline, SaveError, Saved};
+use crate::pipeline::{Order, Pipeline, Saved};
 use crate::reconcile::{complete_drafts, sweep_orphans};
 use crate::retention::{Ages, Guard, Retention};
-use crate::rounds::Rounds;
+use crate::rounds::{self, Rounds};
 use crate::schedule::{Schedule, clock_jump};
 use crate::{Catalog, Manifest, SnapshotName, backoff, prune};
 
@@ -69,27 +69,42 @@ impl Roller {
     /// Works until told to stop. A save that is running then goes on to its end; `abandon` drops
     /// it clean. An upload that is cut is paid by the next run.
     pub async fn run(&self, stop: &CancellationToken, abandon: &CancellationToken) {
-        let mut state = self.begin().await;
+        let mut state = tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            state = self.begin() => state,
+        };
         while !stop.is_cancelled() {
             let heartbeat = Instant::now() + HEARTBEAT;
             let round = state.rounds.due().unwrap_or(heartbeat);
             let wake = state.attempt_at.min(heartbeat).min(round);
-            tokio::select! {
+            let end = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                end = state.rounds.end() => state.rounds.settle(end).await,
-                () = sleep_until(wake) => {}
-            }
-            self.look_at_clocks(&mut state);
-            if state.attempt_at <= Instant::now() {
-                self.tick(&mut state, abandon).await;
-            }
-            if let Some(guard) = state.guard {
-                let ages = ages(&state);
-                state.rounds.begin(None, guard, ages);
+                end = state.rounds.end() => Some(end),
+                () = sleep_until(wake) => None,
+            };
+            tokio::select! {
+                biased;
+                () = abandon.cancelled() => break,
+                () = self.turn(&mut state, end) => {}
             }
         }
         state.rounds.stop();
+    }
+
+    /// What a waking leads to. Every part of it may be dropped where it waits.
+    async fn turn(&self, state: &mut State, end: Option<rounds::End>) {
+        if let Some(end) = end {
+            state.rounds.settle(end).await;
+        }
+        self.look_at_clocks(state);
+        if state.attempt_at <= Instant::now() {
+            self.tick(state).await;
+        }
+        if let Some(guard) = state.guard {
+            state.rounds.begin(None, guard, ages(state));
+        }
     }
 
     /// Puts right what is left, and finds out when the first snapshot is due.
@@ -208,16 +223,18 @@ impl Roller {
     }
 
     /// One attempt at the snapshot that is due.
-    async fn tick(&self, state: &mut State, abandon: &CancellationToken) {
+    async fn tick(&self, state: &mut State) {
         let began = Instant::now();
         // What a failed attempt left must not wait for a restart: without its manifest a
         // snapshot takes room that nobody may free.
         self.recover().await;
-        let name = SnapshotName::rolling(self.pipeline.clock.now(), self.style);
-        let Some(result) = self.save(state, name.clone(), abandon).await else {
-            return;
-        };
-        match result {
+        let order = self.order(state).await;
+        // Two uploads at once would take twice the memory.
+        let mut pipeline = self.pipeline.clone();
+        if state.rounds.is_running() {
+            pipeline.remote = None;
+        }
+        match pipeline.save(&order, &|_, _| {}).await {
             Ok(saved) => {
                 state.due = began + self.schedule.next_wait(began - state.due);
                 state.attempt_at = state.due;
@@ -233,7 +250,7 @@ impl Roller {
                 state.attempt_at = Instant::now() + retry_in;
                 let attempt = state.attempts;
                 self.observer.tell(Event::SaveFailed {
-                    name: &name,
+                    name: &order.name,
                     error: &error,
                     attempt,
                     retry_in,
@@ -242,32 +259,24 @@ impl Roller {
         }
     }
 
-    /// Saves. `None`: told to drop it.
-    async fn save(
-        &self,
-        state: &mut State,
-        name: SnapshotName,
-        abandon: &CancellationToken,
-    ) -> Option<Result<Saved, SaveError>> {
+    /// What is to be saved now, by what the directory holds.
+    async fn order(&self, state: &mut State) -> Order {
         // Where the directory cannot be listed now, what it held last time still counts: an order
         // below it would make the new snapshot the oldest.
         let _ = state.local.read(&*self.pipeline.local).await;
-        let newest = state.local.last().newest();
-        let after = newest.map_or(0, |manifest| manifest.order);
-        let order = Order {
+        let here = state.local.last();
+        // A second has one name. It is taken after a clock was set back by whole intervals, and
+        // at an interval of a second by a timer that comes a little early.
+        let mut at = self.pipeline.clock.now();
+        let mut name = SnapshotName::rolling(at, self.style);
+        while here.find(&name).is_some() {
+            at += TimeDelta::seconds(1);
+            name = SnapshotName::rolling(at, self.style);
+        }
+        Order {
             name,
             class: Class::Rolling,
-            after,
-        };
-        // Two uploads at once would take twice the memory.
-        let mut pipeline = self.pipeline.clone();
-        if state.rounds.is_running() {
-            pipeline.remote = None;
-        }
-        tokio::select! {
-            biased;
-            () = abandon.cancelled() => None,
-            result = pipeline.save(&order, &|_, _| {}) => Some(result),
+            after: here.newest().map_or(0, |manifest| manifest.order),
         }
     }
 

@@ -100,6 +100,24 @@ async fn a_hanging_bucket_does_not_hold_up_the_stop_and_stays_owed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_hanging_directory_holds_up_the_stop_for_the_grace_period_at_most() {
+    // At the start nothing is lost by ending at once.
+    let world = World::new();
+    world.local_gate.shut();
+    assert_eq!(stopped(&world, MINUTE, HOUR).await, Duration::ZERO);
+    world.local_gate.reopen();
+
+    world.run(MINUTE).await;
+    let shut_later = async {
+        sleep(HOUR / 2).await;
+        world.local_gate.shut();
+    };
+    let (took, ()) = tokio::join!(stopped(&world, 2 * HOUR, MINUTE), shut_later);
+    assert_eq!(took, MINUTE);
+    world.promises().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stop_before_the_start_is_heard() {
     let world = World::new();
     let took = stopped(&world, Duration::ZERO, MINUTE).await;

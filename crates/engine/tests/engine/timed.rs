@@ -7,6 +7,8 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use rollsnap_engine::retention::Retention;
+use rollsnap_store::ErrorKind;
+use rollsnap_store::wrap::{Effect, Fault, Faults};
 use tokio::time::{Instant, sleep};
 
 use crate::bench::{Answer, Told, World};
@@ -40,6 +42,19 @@ async fn every_interval_has_one_save_and_the_phase_is_kept() {
         gaps.iter()
             .all(|gap| gap.abs_diff(HOUR) < Duration::from_secs(1))
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interval_of_a_second_has_a_name_for_every_save() {
+    for millis in [0, 500, 990, 996, 998, 999] {
+        let mut world = World::new();
+        world.interval = Duration::from_secs(1);
+        world.clock.jump(TimeDelta::milliseconds(millis));
+        world.run(2 * MINUTE).await;
+        let saved = world.diary.saved().len();
+        assert!((119..=121).contains(&saved), "{millis}: {saved}");
+        assert_eq!(world.diary.count(failed), 0, "{millis}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -240,6 +255,8 @@ async fn a_clock_set_back_or_forward_leaves_the_count_right_and_the_newest_the_n
         world.healed().await;
         let saved = world.diary.saved();
         assert!(saved.windows(2).all(|pair| pair[0].order < pair[1].order));
+        // A name that the time before had already is not asked for again.
+        assert_eq!(world.diary.count(failed), 0, "{jump}");
         let last: Vec<_> = saved[saved.len() - 3..]
             .iter()
             .map(|manifest| manifest.name.to_string())
@@ -254,6 +271,24 @@ async fn a_clock_set_back_or_forward_leaves_the_count_right_and_the_newest_the_n
             "{:?}",
             gaps(&world)
         );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_after_the_clock_was_set_back_is_the_newest_though_nothing_could_be_listed() {
+    let mut world = World::new();
+    world.retention = Retention::Count(1);
+    world.run(MINUTE).await;
+    let good = Faults::none();
+    world.run_with(&good, &Faults::none(), HOUR).await;
+    let lists = good.effects().into_iter().zip(1..);
+    for (_, number) in lists.filter(|(effect, _)| *effect == Effect::List) {
+        world.clock.jump(TimeDelta::days(-1));
+        let faults = Faults::at(number, Fault::Fail, ErrorKind::Unavailable);
+        world
+            .run_with(&faults, &Faults::none(), HOUR + MINUTE)
+            .await;
+        world.promises().await;
     }
 }
 

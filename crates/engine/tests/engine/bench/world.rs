@@ -139,7 +139,7 @@ impl World {
             assert_eq!(store.get(name).as_ref(), Some(bytes), "{place}/{name}");
         }
         let saved = self.diary.saved();
-        if let Some(newest) = saved.iter().max_by_key(|manifest| manifest.order) {
+        if let Some(newest) = saved.last() {
             let here = catalog(&self.local).await;
             let entry = here.find(&newest.name);
             let standing = entry.map(|entry| &entry.standing);
