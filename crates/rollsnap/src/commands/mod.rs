@@ -67,29 +67,42 @@ pub fn run(invocation: Invocation) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&Failure::new(Kind::Bug, format!("start threads: {error}"))),
     };
-    let result = runtime.block_on(async {
-        let orders = Orders::listen()
-            .map_err(|error| Failure::new(Kind::Bug, format!("listen for signals: {error}")))?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let context = Context {
-            flags,
-            environment,
-            format,
-            clock,
-            orders,
-        };
-        start_log(&context)?;
-        let forced = context.orders.force.clone();
-        tokio::select! {
-            biased;
-            () = forced.cancelled() => Err(Failure::new(Kind::Canceled, "stopped at once")),
-            result = carry_out(&verb, &context) => result,
-        }
+    // The work is a task like those that it starts: on this thread, which only waits, each piece
+    // of etcd's stream would cost a wake-up through the kernel.
+    let work = runtime.spawn(work(verb, flags, environment, format));
+    let result = runtime.block_on(work).unwrap_or_else(|ended| {
+        let message = format!("the work ended early: {ended}");
+        Err(Failure::new(Kind::Bug, message))
     });
     runtime.shutdown_timeout(LINGER);
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => fail(&failure),
+    }
+}
+
+async fn work(
+    verb: Verb,
+    flags: Flags,
+    environment: Environment,
+    format: Format,
+) -> Result<(), Failure> {
+    let orders = Orders::listen()
+        .map_err(|error| Failure::new(Kind::Bug, format!("listen for signals: {error}")))?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let context = Context {
+        flags,
+        environment,
+        format,
+        clock,
+        orders,
+    };
+    start_log(&context)?;
+    let forced = context.orders.force.clone();
+    tokio::select! {
+        biased;
+        () = forced.cancelled() => Err(Failure::new(Kind::Canceled, "stopped at once")),
+        result = carry_out(&verb, &context) => result,
     }
 }
 
