@@ -2,10 +2,11 @@
 
 use rollsnap_engine::Codec;
 use rollsnap_engine::catalog::Standing;
+use rollsnap_engine::event::Recovery;
 use rollsnap_engine::reconcile::complete_drafts;
-use rollsnap_store::Store;
+use rollsnap_store::{ObjectName, Store};
 
-use crate::bench::{Answer, Gate, World, catalog, order, polled, quiet};
+use crate::bench::{Answer, Gate, World, catalog, name_of, order, polled, quiet, write};
 
 const NAME: &str = "2026-05-01T12:00:00Z_etcd";
 
@@ -72,4 +73,41 @@ async fn a_bad_save_dropped_at_any_point_leaves_nothing() {
             }
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_draft_does_not_vouch_for_another_file_of_its_name() {
+    let mut world = World::new();
+    let pipeline = world.good_pipeline();
+    let saved = pipeline.save(&order(NAME), &|_, _| {}).await.unwrap();
+    let (name, local) = (name_of(NAME), world.local.clone());
+    // As if the save had died before its rename, and somebody else's file had come since.
+    let manifest = local.get(&name.manifest()).unwrap();
+    write(&world.drafts, &name.manifest(), &manifest).await;
+    local.delete(&name.manifest()).await.unwrap();
+    let size = usize::try_from(saved.manifest.stored.content.size).unwrap();
+    world.plant(&local, NAME, &vec![7; size]).await;
+
+    let done = complete_drafts(&*pipeline.local, &*pipeline.drafts).await;
+    assert_eq!(done.unwrap(), [Recovery::Forgotten(name.clone())]);
+    assert_eq!(local.get(&name.manifest()), None);
+    assert_eq!(world.drafts.list("").await.unwrap(), []);
+    quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_draft_that_cannot_be_read_is_forgotten() {
+    let world = World::new();
+    let pipeline = world.good_pipeline();
+    for (name, bytes) in [
+        ("a.manifest.json", &b"{\"format\":1"[..]),
+        ("b.manifest.json", b""),
+    ] {
+        let name = ObjectName::new(name).unwrap();
+        write(&world.drafts, &name, bytes).await;
+    }
+    let done = complete_drafts(&*pipeline.local, &*pipeline.drafts).await;
+    let forgotten = ["a", "b"].map(|name| Recovery::Forgotten(name_of(name)));
+    assert_eq!(done.unwrap(), forgotten);
+    assert_eq!(world.drafts.list("").await.unwrap(), []);
 }

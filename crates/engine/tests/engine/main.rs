@@ -3,6 +3,7 @@
 //! Time is tokio's and stands still until everything waits, so that a year is over in seconds.
 
 mod bench;
+mod clocks;
 mod dropped;
 mod effects;
 mod encoded;
@@ -11,3 +12,4 @@ mod rotated;
 mod saved;
 mod stopped;
 mod timed;
+mod year;
