@@ -14,16 +14,6 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-fn failed(told: &Told) -> bool {
-    matches!(told, Told::SaveFailed { .. })
-}
-
-/// The times between saves.
-fn gaps(world: &World) -> Vec<Duration> {
-    let at = world.diary.saved_at();
-    at.windows(2).map(|pair| pair[1] - pair[0]).collect()
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_clock_set_forward_is_told_once_and_deletes_nothing_for_its_age() {
     let mut world = World::new();
@@ -98,7 +88,7 @@ async fn a_clock_set_back_or_forward_leaves_the_count_right_and_the_newest_the_n
         let saved = world.diary.saved();
         assert!(saved.windows(2).all(|pair| pair[0].order < pair[1].order));
         // A name that the time before had already is not asked for again.
-        assert_eq!(world.diary.count(failed), 0, "{jump}");
+        assert_eq!(world.diary.count(Told::is_failure), 0, "{jump}");
         let last: Vec<_> = saved[saved.len() - 3..]
             .iter()
             .map(|manifest| manifest.name.to_string())
@@ -109,9 +99,9 @@ async fn a_clock_set_back_or_forward_leaves_the_count_right_and_the_newest_the_n
         let jumps = |told: &Told| matches!(told, Told::ClockJumped(_));
         assert_eq!(world.diary.count(jumps), 2);
         assert!(
-            gaps(&world).iter().all(|gap| *gap <= HOUR + MINUTE),
+            world.diary.gaps().iter().all(|gap| *gap <= HOUR + MINUTE),
             "{:?}",
-            gaps(&world)
+            world.diary.gaps()
         );
     }
 }

@@ -115,8 +115,7 @@ async fn a_directory_that_fails_for_an_hour_costs_an_hour_and_nothing_else() {
             .await;
         world.promises().await;
         assert_eq!(world.proved(&world.local).await, kept);
-        let failed = |told: &Told| matches!(told, Told::SaveFailed { .. });
-        let tries = world.diary.count(failed);
+        let tries = world.diary.count(Told::is_failure);
         // At most one a minute, or one in five where a hand is needed; and no storm.
         assert!((15..110).contains(&tries), "{kind:?}: {tries}");
         world.run(10 * MINUTE).await;

@@ -12,21 +12,11 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-fn failed(told: &Told) -> bool {
-    matches!(told, Told::SaveFailed { .. })
-}
-
-/// The times between saves.
-fn gaps(world: &World) -> Vec<Duration> {
-    let at = world.diary.saved_at();
-    at.windows(2).map(|pair| pair[1] - pair[0]).collect()
-}
-
 #[tokio::test(start_paused = true)]
 async fn every_interval_has_one_save_and_the_phase_is_kept() {
     let world = World::new();
     world.run(30 * HOUR + MINUTE).await;
-    let gaps = gaps(&world);
+    let gaps = world.diary.gaps();
     assert_eq!(gaps.len(), 30);
     let drift = world.diary.saved_at()[30] - world.diary.saved_at()[0];
     assert!(
@@ -48,7 +38,7 @@ async fn an_interval_of_a_second_has_a_name_for_every_save() {
         world.run(2 * MINUTE).await;
         let saved = world.diary.saved().len();
         assert!((119..=121).contains(&saved), "{millis}: {saved}");
-        assert_eq!(world.diary.count(failed), 0, "{millis}");
+        assert_eq!(world.diary.count(Told::is_failure), 0, "{millis}");
     }
 }
 
@@ -71,7 +61,7 @@ async fn a_failure_is_retried_soon_and_the_phase_is_kept() {
         .collect();
     // The first answer went to the start, which asks who the member is.
     assert_eq!(retries, [(1, 1), (2, 2)]);
-    let gaps = gaps(&world);
+    let gaps = world.diary.gaps();
     assert_eq!(gaps[0].as_secs(), 3600 - 3);
     assert_eq!(gaps[1].as_secs(), 3600);
 }
@@ -82,7 +72,7 @@ async fn a_refusal_is_tried_every_few_minutes_until_somebody_mends_it() {
     world.run(MINUTE).await;
     world.member.usually(Answer::Denied);
     world.run(3 * HOUR).await;
-    let tries = world.diary.count(failed);
+    let tries = world.diary.count(Told::is_failure);
     assert!((24..32).contains(&tries), "{tries}");
     world.member.usually(Answer::Whole);
     world.run(5 * MINUTE).await;
@@ -117,7 +107,7 @@ async fn an_outage_of_days_is_followed_by_one_save_within_the_longest_backoff() 
             .windows(2)
             .all(|pair| pair[1] - pair[0] >= 59 * MINUTE)
     );
-    let tries = world.diary.count(failed);
+    let tries = world.diary.count(Told::is_failure);
     assert!(
         (5 * 24 * 60 - 70..5 * 24 * 60 + 10).contains(&tries),
         "{tries}"
@@ -133,7 +123,7 @@ async fn restarts_never_postpone_and_never_double() {
     for _ in 0..6 * 24 {
         world.run(10 * MINUTE).await;
     }
-    let gaps = gaps(&world);
+    let gaps = world.diary.gaps();
     assert_eq!(gaps.len(), 24);
     for gap in gaps {
         assert!(gap.abs_diff(HOUR) <= Duration::from_secs(2), "{gap:?}");
@@ -168,7 +158,7 @@ async fn a_save_longer_than_the_interval_neither_overlaps_nor_piles_up() {
         assert!(pair[1].started_at >= pair[0].finished_at, "overlap");
     }
     // At 0 and 1 h, one at once after the long one, and then by the interval again.
-    let gaps = gaps(&world);
+    let gaps = world.diary.gaps();
     assert!(gaps[1] < Duration::from_secs(1), "{gaps:?}");
     assert!(
         gaps[2..].iter().all(|gap| gap.as_secs() == 3600),

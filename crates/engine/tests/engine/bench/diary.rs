@@ -43,6 +43,13 @@ pub(crate) enum Told {
     ClockJumped(TimeDelta),
 }
 
+impl Told {
+    /// Whether a save failed.
+    pub(crate) fn is_failure(&self) -> bool {
+        matches!(self, Self::SaveFailed { .. })
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Diary(Mutex<Vec<(Instant, Told)>>);
 
@@ -94,6 +101,12 @@ impl Diary {
     /// The moments at which saves were done.
     pub(crate) fn saved_at(&self) -> Vec<Instant> {
         self.pick(|at, told| matches!(told, Told::Saved(_)).then_some(at))
+    }
+
+    /// The times between saves.
+    pub(crate) fn gaps(&self) -> Vec<Duration> {
+        let at = self.saved_at();
+        at.windows(2).map(|pair| pair[1] - pair[0]).collect()
     }
 
     /// What was deleted where, in order.
