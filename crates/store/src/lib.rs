@@ -7,6 +7,7 @@
 pub mod contract;
 pub mod error;
 pub mod local;
+mod mapped;
 pub mod memory;
 pub mod name;
 pub mod s3;

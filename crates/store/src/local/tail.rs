@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::off_worker;
-use crate::{ErrorKind, ReadBack, StoreError, Tail};
+use crate::{ErrorKind, ReadBack, StoreError, Tail, mapped};
 
 /// How far a file is.
 #[derive(Debug, Clone, Copy, Default)]
@@ -67,7 +67,7 @@ impl Tail for LocalTail {
         }
         let (file, object) = (Arc::clone(file), Arc::clone(&self.object));
         let bytes = off_worker("read", move || {
-            let mut bytes = vec![0; size];
+            let mut bytes = mapped::zeros(size);
             file.read_exact_at(&mut bytes, position)
                 .map_err(|error| StoreError::io("read", object.display(), error))?;
             Ok(Bytes::from(bytes))

@@ -4,10 +4,7 @@
 //! it is a multipart upload: invisible until completed, each part tried again on its own.
 //!
 //! Memory: `(parts in flight + 1) × part size` for the bytes, 24 MiB as tuned by default: two
-//! parts under way and the one that waits. Measured over 1 GiB: 32 MB for the whole process, of
-//! which 7 MB are there before the first byte; 40 MB where glibc's malloc keeps one freed part
-//! (it stops returning blocks of a size once it has seen some freed; a fixed
-//! `MALLOC_MMAP_THRESHOLD_` of 1000000 makes it return them).
+//! parts under way and the one that waits. All of it goes back to the system; see `mapped`.
 //!
 //! Whether a completion whose reply was lost has happened is told by a mark of our own, set when
 //! the upload begins and read back by HEAD. Size and `ETag` would not do: an older object may be
@@ -25,7 +22,7 @@ use tokio::task::JoinSet;
 
 use super::error::Fault;
 use super::request::{BucketClient, Call, escaped};
-use crate::{ErrorKind, ObjectInfo, ObjectName, StoreError, Upload};
+use crate::{ErrorKind, ObjectInfo, ObjectName, StoreError, Upload, mapped};
 
 /// "Multipart upload limits", Amazon S3 User Guide.
 const MAX_PARTS: u32 = 10_000;
@@ -92,7 +89,7 @@ impl S3Upload {
             return Some(bytes.split_to(part));
         }
         if self.held.capacity() < part {
-            self.held.reserve(part - self.held.len());
+            self.held.reserve(mapped::room(part) - self.held.len());
         }
         let taken = bytes.split_to(bytes.len().min(part - self.held.len()));
         self.held.extend_from_slice(&taken);
