@@ -263,6 +263,6 @@ async fn pour(
             &entry.object(),
             message,
         )
-        .with_hint("the file changed after it was proved: check the disk"),
+        .with_hint("it changed after it was proved: check the disk or the bucket that holds it"),
     ))
 }

@@ -195,7 +195,7 @@ impl Subject {
                 .with_hint("check --user and --password-file"),
             );
         }
-        if says("grpc-status header missing") {
+        if says("grpc-status header missing") || says("invalid compression flag") {
             return Some(not_etcd("it answers HTTP/2, but no gRPC").with_cause());
         }
         if says("not supported for learner") {

@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use crate::assembly;
-use crate::config::{Settings, Sourced};
+use crate::config::{Row, Settings, Sourced};
+use crate::journal;
 use crate::report::Failure;
 use crate::signals::Orders;
 use crate::supervisor;
@@ -45,6 +46,7 @@ enum Ending {
 /// what only etcd or the bucket can tell.
 struct Work {
     active: Sourced<bool>,
+    report: Vec<Row>,
     local: LocalDir,
     lock: Arc<DaemonLock>,
     roller: Roller,
@@ -101,6 +103,7 @@ impl Daemon<'_> {
                 style: settings.making.time_style.value,
                 observer: Arc::clone(&self.observer),
             },
+            report: settings.report(),
             active: settings.schedule.active,
             local,
         })
@@ -113,9 +116,13 @@ impl Daemon<'_> {
         let rounds = async {
             if work.active.value {
                 // The rounds come first: theirs is the first line of the log.
-                tokio::join!(work.roller.run(&stop, &abandon), self.sweep(&work.local));
+                tokio::join!(work.roller.run(&stop, &abandon), async {
+                    journal::tell_settings(&work.report);
+                    self.sweep(&work.local).await;
+                });
             } else {
                 info!(by = %work.active.origin, "Backups are switched off; none is taken");
+                journal::tell_settings(&work.report);
                 stop.cancelled().await;
             }
         };

@@ -7,8 +7,9 @@
 use rollsnap_engine::event::{Event, Observer, Recovery};
 use rollsnap_engine::manifest::Manifest;
 use rollsnap_rke::duration::GoDuration;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
+use crate::config::Row;
 use crate::report::chain;
 
 /// Writes every event to the log.
@@ -101,6 +102,18 @@ impl Observer for Journal {
                 "The wall clock was set; nothing is deleted for its age until that is past doubt"
             ),
         }
+    }
+}
+
+/// Writes what is in force, for somebody who looks for a fault. Secrets are not among it.
+pub fn tell_settings(settings: &[Row]) {
+    for Row {
+        name,
+        value,
+        origin,
+    } in settings
+    {
+        debug!(name, value = %value, by = %origin, "Setting");
     }
 }
 

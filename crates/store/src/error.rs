@@ -127,7 +127,7 @@ fn kind_of_io(error: &io::Error) -> ErrorKind {
 }
 
 /// The system's words without Rust's `(os error 28)`, first letter lowered.
-fn io_message(error: &io::Error) -> String {
+pub(crate) fn io_message(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut letters = text.chars();

@@ -1,9 +1,9 @@
 //! `rollsnap upload NAME` and `rollsnap download NAME`: one snapshot to the other store, proved
 //! on the way.
 
-use rollsnap_engine::catalog::{Entry, Reader};
+use rollsnap_engine::catalog::{Entry, Reader, Standing};
 use rollsnap_engine::{Kind, Manifest, SnapshotName, mirror};
-use rollsnap_store::Store;
+use rollsnap_store::{Location, Store};
 use serde::Serialize;
 
 use super::Context;
@@ -34,6 +34,19 @@ pub(super) async fn download(context: &Context, name: &str) -> Result<(), Failur
     copy(context, "download", name, &*remote, &local).await
 }
 
+/// Only what is proved is copied: whoever wants the bytes all the same can copy the file.
+fn unproved(verb: &str, location: &Location, entry: &Entry, standing: &Standing) -> Failure {
+    let why = match standing {
+        Standing::Suspect(why) => why,
+        _ => "it has no manifest",
+    };
+    let name = &entry.name;
+    let object = entry.object();
+    let message = format!("{verb} {name}: {location}/{object} is not proved: {why}");
+    Failure::new(Kind::Corrupt, message)
+        .with_hint("check it by hand: etcdutl snapshot status, then copy the file itself")
+}
+
 async fn copy(
     context: &Context,
     verb: &str,
@@ -50,10 +63,9 @@ async fn copy(
         );
         return Err(Failure::new(Kind::Usage, message).with_hint("rollsnap list shows all names"));
     };
-    let Some(manifest) = entry.proved() else {
-        let message =
-            format!("{verb} {name}: it has no manifest that fits it, so nothing proves it");
-        return Err(Failure::new(Kind::Corrupt, message));
+    let manifest = match &entry.standing {
+        Standing::Proved(manifest) => manifest,
+        standing => return Err(unproved(verb, from.location(), entry, standing)),
     };
     let target = Reader::default().read(to).await?;
     let same = |there: &Manifest| there.stored.content == manifest.stored.content;

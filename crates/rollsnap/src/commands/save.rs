@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::Context;
 use crate::assembly;
+use crate::journal;
 use crate::output::{self, Format, Size};
 use crate::report::Failure;
 
@@ -28,6 +29,7 @@ struct Report<'a> {
 
 pub(super) async fn run(context: &Context, name: Option<&str>) -> Result<(), Failure> {
     let settings = context.settings()?;
+    journal::tell_settings(&settings.report());
     let style = settings.making.time_style.value;
     let name = match name {
         Some(name) => SnapshotName::new(name)?,

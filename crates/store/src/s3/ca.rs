@@ -10,6 +10,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use super::config::shortened;
+use crate::error::io_message;
 
 /// A CA as people write it: the path of a PEM file, the PEM text itself, or that text in base64
 /// (RKE's cluster.yml has always taken the last).
@@ -32,6 +33,7 @@ impl CustomCa {
         } else {
             let path = PathBuf::from(text);
             let pem = std::fs::read(&path).map_err(|cause| {
+                let cause = io_message(&cause);
                 format!(
                     "read {}: {cause}: give the path of a PEM file, PEM text, or base64 of it",
                     shortened(text)
