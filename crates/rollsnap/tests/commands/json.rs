@@ -1,0 +1,134 @@
+//! What `-o json` prints is what `docs/json.md` says, field by field.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use rollsnap_testkit::etcd_real::EtcdReal;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::program::Program;
+use crate::world::Bucket;
+
+/// The paths of all fields, `[]` for the elements of a list.
+fn paths(value: &Value) -> BTreeSet<String> {
+    fn walk(value: &Value, path: &str, found: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(fields) => {
+                for (key, value) in fields {
+                    let dot = if path.is_empty() { "" } else { "." };
+                    walk(value, &format!("{path}{dot}{key}"), found);
+                }
+            }
+            Value::Array(elements) => {
+                assert!(!elements.is_empty(), "{path}: an empty list shows nothing");
+                for element in elements {
+                    walk(element, &format!("{path}[]"), found);
+                }
+            }
+            Value::Null => panic!("{path} is null"),
+            _ => {
+                found.insert(path.to_owned());
+            }
+        }
+    }
+    let mut found = BTreeSet::new();
+    walk(value, "", &mut found);
+    found
+}
+
+/// The fields in the table of a verb: all, and those that are always there.
+fn documented(verb: &str) -> (BTreeSet<String>, BTreeSet<String>) {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/json.md");
+    let page = fs::read_to_string(page).unwrap();
+    let (_, section) = page
+        .split_once(&format!("\n## {verb}\n"))
+        .unwrap_or_else(|| panic!("{verb} has no section"));
+    let section = section.split("\n## ").next().unwrap();
+    let rows = section.lines().filter_map(|line| {
+        let (field, rest) = line.strip_prefix("| `")?.split_once("` | ")?;
+        Some((field.to_owned(), rest.contains("*absent*")))
+    });
+    let rows: Vec<_> = rows.collect();
+    let all = rows.iter().map(|(field, _)| field.clone()).collect();
+    let always = rows.into_iter().filter(|(_, absent)| !absent);
+    (all, always.map(|(field, _)| field).collect())
+}
+
+/// Every document has what is always there, and together they have everything.
+#[track_caller]
+fn assert_documented(verb: &str, documents: &[Value]) {
+    let (all, always) = documented(verb);
+    let mut shown = BTreeSet::new();
+    for document in documents {
+        let paths = paths(document);
+        let missing: Vec<_> = always.difference(&paths).collect();
+        assert!(missing.is_empty(), "{verb}: {missing:?} is not printed");
+        shown.extend(paths);
+    }
+    assert_eq!(shown, all, "{verb}: printed and documented");
+}
+
+struct World {
+    etcd: EtcdReal,
+    dir: TempDir,
+    bucket: Bucket,
+}
+
+impl World {
+    async fn new() -> Self {
+        Self {
+            etcd: EtcdReal::builder().start().await,
+            dir: tempfile::tempdir().unwrap(),
+            bucket: Bucket::up().await,
+        }
+    }
+
+    fn run(&self, words: &[&str]) -> Program {
+        Program::new(words)
+            .args(["-o", "json"])
+            .dir(self.dir.path())
+    }
+
+    async fn with_bucket(&self, words: &[&str]) -> Value {
+        self.run(words).bucket(&self.bucket).run().await.json()
+    }
+}
+
+#[tokio::test]
+async fn every_verb_prints_the_fields_that_are_documented() {
+    let world = World::new().await;
+    let save = |name| world.run(&["save", "--name", name]).etcd(&world.etcd);
+    let here = save("here").run().await.json();
+    let both = save("both").bucket(&world.bucket).run().await.json();
+    assert_documented("save", &[here, both]);
+
+    assert_documented("upload", &[world.with_bucket(&["upload", "here"]).await]);
+    fs::write(world.dir.path().join("copied-in"), "by hand").unwrap();
+    assert_documented("list", &[world.with_bucket(&["list"]).await]);
+    let plan = world.with_bucket(&["prune", "--dry-run"]).await;
+    assert_eq!(plan["dry_run"], true);
+    assert_documented("prune", &[plan]);
+    let deleted = world.with_bucket(&["delete", "both", "--from", "local"]);
+    assert_documented("delete", &[deleted.await]);
+    let back = world.with_bucket(&["download", "both"]).await;
+    assert_eq!(back["already_there"], false);
+    assert_documented("download", &[back]);
+    let checked = world.with_bucket(&["config", "check"]).await;
+    assert_documented("config check", &[checked]);
+    let shown = world.with_bucket(&["config", "show"]).await;
+    assert_documented("config show", &[shown]);
+    let version = Program::new(["version", "-o", "json"]).run().await.json();
+    assert_documented("version", &[version]);
+}
+
+#[tokio::test]
+async fn a_manifest_has_the_fields_of_a_saved_snapshot() {
+    let world = World::new().await;
+    let save = world.run(&["save", "--name", "n"]).etcd(&world.etcd);
+    let saved = save.run().await.json();
+    let manifest = fs::read(world.dir.path().join("n.manifest.json")).unwrap();
+    let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    assert_eq!(manifest, saved["snapshot"]);
+}

@@ -1,0 +1,30 @@
+//! The whole program, as it is run: real etcd, a real bucket, real signals.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot be set up has failed, wherever it is"
+)]
+
+mod program;
+mod running;
+mod world;
+
+mod bad_bucket;
+mod bad_config;
+mod bad_directory;
+mod bad_etcd;
+mod bad_names;
+mod bucket_down;
+mod by_hand;
+mod copies;
+mod etcd_troubles;
+mod json;
+mod log_lines;
+mod reload;
+mod restore;
+mod rotation;
+mod schedule;
+mod secrets;
+mod signals;
+mod systemd;
+mod terminal;

@@ -1,0 +1,117 @@
+//! How the daemon ends.
+
+use std::time::Duration;
+
+use rollsnap_engine::Kind;
+use rollsnap_testkit::etcd_real::EtcdReal;
+use rollsnap_testkit::tcp_proxy::{Fault, TcpProxy};
+use rustix::process::Signal;
+use tokio::time::Instant;
+
+use crate::program::Program;
+use crate::world::{a_save_runs, assert_nothing_half_made, assert_nothing_written, snapshots};
+
+/// Docker kills after so long.
+const DOCKERS_PATIENCE: Duration = Duration::from_secs(10);
+
+#[tokio::test]
+async fn a_first_signal_ends_it_well() {
+    let (etcd, dir) = (
+        EtcdReal::builder().start().await,
+        tempfile::tempdir().unwrap(),
+    );
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut daemon = Program::new(["run", "--creation", "1s"])
+            .etcd(&etcd)
+            .dir(dir.path())
+            .start();
+        daemon.line("Created backup").await;
+        let told = Instant::now();
+        daemon.signal(signal);
+        let end = daemon.end().await;
+        assert_eq!(end.count("Stopping"), 1);
+        assert!(told.elapsed() < DOCKERS_PATIENCE);
+    }
+    assert_nothing_half_made(dir.path());
+}
+
+#[tokio::test]
+async fn a_save_that_hangs_is_dropped_clean_before_docker_loses_patience() {
+    let (etcd, dir) = (
+        EtcdReal::builder().start().await,
+        tempfile::tempdir().unwrap(),
+    );
+    etcd.fill(4 << 20).await;
+    let proxy = TcpProxy::start(etcd.address(), Fault::Stall(1 << 20)).await;
+    let daemon = Program::new(["run", "--endpoints", &proxy.address().to_string()])
+        .dir(dir.path())
+        .start();
+    a_save_runs(dir.path()).await;
+    let told = Instant::now();
+    let end = daemon.stop().await;
+    assert!(told.elapsed() < DOCKERS_PATIENCE, "{:?}", told.elapsed());
+    assert_eq!(end.count("Created backup"), 0);
+    assert_nothing_written(dir.path());
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let (etcd, dir) = (
+        EtcdReal::builder().start().await,
+        tempfile::tempdir().unwrap(),
+    );
+    etcd.fill(4 << 20).await;
+    let proxy = TcpProxy::start(etcd.address(), Fault::Stall(1 << 20)).await;
+    let mut daemon = Program::new(["run", "--endpoints", &proxy.address().to_string()])
+        .dir(dir.path())
+        .start();
+    a_save_runs(dir.path()).await;
+    etcd.pause();
+    daemon.signal(Signal::TERM);
+    daemon.line("Stopping").await;
+    let told = Instant::now();
+    daemon.signal(Signal::TERM);
+    let end = daemon.end().await;
+    assert!(
+        told.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        told.elapsed()
+    );
+    assert_eq!(end.code, Some(Kind::Canceled.exit_code().into()));
+    assert_eq!(end.log.last().unwrap(), "rollsnap: stopped at once");
+    assert_eq!(snapshots(dir.path()).len(), 0);
+    // What was cut off lies where no snapshot is looked for, and the next start removes it.
+    etcd.resume();
+    proxy.set_fault(Fault::None);
+    let mut daemon = Program::new(["run"]).etcd(&etcd).dir(dir.path()).start();
+    daemon.line("Created backup").await;
+    assert_eq!(daemon.stop().await.code, Some(0));
+    assert_nothing_half_made(dir.path());
+}
+
+#[tokio::test]
+async fn a_save_by_hand_that_is_interrupted_leaves_nothing() {
+    let (etcd, dir) = (
+        EtcdReal::builder().start().await,
+        tempfile::tempdir().unwrap(),
+    );
+    etcd.fill(4 << 20).await;
+    let proxy = TcpProxy::start(etcd.address(), Fault::Stall(1 << 20)).await;
+    let save = Program::new(["save", "--endpoints", &proxy.address().to_string()])
+        .dir(dir.path())
+        .start();
+    a_save_runs(dir.path()).await;
+    save.signal(Signal::INT);
+    let end = save.end().await;
+    assert_eq!(end.code, Some(Kind::Canceled.exit_code().into()));
+    assert!(end.log[0].contains("stopped before the end; nothing half-made is left"));
+    assert_nothing_written(dir.path());
+    // And nobody is in the way of the next.
+    Program::new(["save"])
+        .etcd(&etcd)
+        .dir(dir.path())
+        .run()
+        .await
+        .ok();
+    assert_eq!(snapshots(dir.path()).len(), 1);
+}
