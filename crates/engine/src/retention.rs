@@ -127,6 +127,14 @@ pub enum Reason {
 }
 
 impl Retention {
+    /// How long a snapshot stays if none is missed: what the old program calls `retention`.
+    pub fn span(&self, interval: Duration) -> Duration {
+        match *self {
+            Self::Count(count) => interval.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX)),
+            Self::Age { limit, .. } => limit,
+        }
+    }
+
     /// Judges every entry of one store, newest first, foreign ones last.
     ///
     /// The answer does not depend on the order of `entries`, and planning again after carrying

@@ -104,6 +104,21 @@ fn an_age_deletes_what_is_past_it_but_never_below_the_floor() {
 }
 
 #[test]
+fn a_count_lasts_so_many_intervals_and_an_age_as_long_as_it_is() {
+    let hours = |hours| Duration::from_secs(hours * 3600);
+    assert_eq!(Retention::Count(6).span(hours(12)), hours(72));
+    let age = Retention::Age {
+        limit: hours(24),
+        floor: 2,
+    };
+    assert_eq!(age.span(hours(12)), hours(24));
+    assert_eq!(
+        Retention::Count(usize::MAX).span(Duration::MAX),
+        Duration::MAX
+    );
+}
+
+#[test]
 fn an_age_told_by_a_clock_that_jumped_deletes_nothing() {
     let entries: Vec<_> = (0..10).map(|i| entry(i * 60)).collect();
     let retention = Retention::Age {

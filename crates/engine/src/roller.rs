@@ -112,7 +112,7 @@ impl Roller {
         let pipeline = &self.pipeline;
         self.observer.tell(Event::Started {
             schedule: self.schedule,
-            keep: self.keep(),
+            keep: self.retention.span(self.schedule.interval),
         });
         self.recover().await;
         let mut local = catalog::Reader::default();
@@ -191,17 +191,6 @@ impl Roller {
         }
     }
 
-    /// How long a snapshot stays, as a time.
-    fn keep(&self) -> Duration {
-        match self.retention {
-            Retention::Count(count) => self
-                .schedule
-                .interval
-                .saturating_mul(u32::try_from(count).unwrap_or(u32::MAX)),
-            Retention::Age { limit, .. } => limit,
-        }
-    }
-
     /// Notices a wall clock that was set. Nothing is deleted for its age until the time since
     /// has outlasted the age limit: by then snapshots of a steady clock fill the window.
     fn look_at_clocks(&self, state: &mut State) {
@@ -213,7 +202,10 @@ impl Roller {
             return;
         }
         self.observer.tell(Event::ClockJumped { by });
-        state.doubt_until = Some(now.checked_add(self.keep()).unwrap_or(now + LONG));
+        state.doubt_until = Some(
+            now.checked_add(self.retention.span(self.schedule.interval))
+                .unwrap_or(now + LONG),
+        );
         // Forward may mean that the machine slept: what was due by then is due now.
         if let Ok(slept) = by.to_std() {
             let due = state.due.checked_sub(slept).unwrap_or(now).max(now);

@@ -30,17 +30,6 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// How long a snapshot stays if none is missed: what the old program calls `retention`.
-    pub fn span(&self) -> Duration {
-        match self.retention.value {
-            Retention::Count(count) => {
-                let count = u32::try_from(count).unwrap_or(u32::MAX);
-                self.interval.value.saturating_mul(count)
-            }
-            Retention::Age { limit, .. } => limit,
-        }
-    }
-
     pub(super) fn of(layers: &mut Layers<'_>, file: &ClusterYml) -> Self {
         let interval = interval_said(layers, file);
         let retention = retention_said(layers, file);

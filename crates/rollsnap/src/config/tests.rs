@@ -114,7 +114,7 @@ fn where_nothing_is_said_the_defaults_are_in_force() {
     assert!(settings.etcd.user().is_none());
     assert!(settings.schedule.active.value);
     assert_eq!(Machine::default().rhythm(), "43200s 6 (default, default)");
-    assert_eq!(settings.schedule.span(), Duration::from_secs(72 * 3600));
+    assert_eq!(settings.schedule.retention.value, Retention::Count(6));
     assert_eq!(settings.making.codec.value, Codec::None);
     assert_eq!(settings.making.time_style.value, TimeStyle::Rfc3339);
     assert!(settings.making.timeout.is_none());
@@ -169,7 +169,10 @@ fn the_documented_older_form_is_in_force_as_written() {
     );
     let schedule = machine.settings().schedule;
     assert_eq!(schedule.active.origin.to_string(), "file c.yml line 3");
-    assert_eq!(schedule.span(), Duration::from_secs(86_400));
+    assert_eq!(
+        schedule.retention.value.span(schedule.interval.value),
+        Duration::from_secs(86_400)
+    );
 }
 
 #[test]
