@@ -1,11 +1,14 @@
 //! The line to the server: where in reqwest's chain of causes its fault is told, and by whom.
 
 use std::error::Error as _;
+use std::fmt;
 use std::io;
 use std::time::Duration;
 
 use super::lowered;
 use crate::ErrorKind;
+
+const REACH: &str = "is the server up, and may this machine reach it at the endpoint?";
 
 /// The line to the server failed: name, connection, TLS, reset, stall.
 #[derive(Debug)]
@@ -13,8 +16,21 @@ pub(in crate::s3) struct LineFault {
     pub(super) kind: ErrorKind,
     pub(super) message: String,
     pub(super) hint: Option<&'static str>,
-    pub(super) cause: Option<reqwest::Error>,
+    pub(super) cause: Option<Innermost>,
 }
+
+/// What reqwest reported, shown as its innermost reason: the layers around it ("error sending
+/// request: client error (Connect)") tell an operator nothing.
+#[derive(Debug)]
+pub(super) struct Innermost(reqwest::Error);
+
+impl fmt::Display for Innermost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&bottom(&chain(&self.0)))
+    }
+}
+
+impl std::error::Error for Innermost {}
 
 impl LineFault {
     /// Reads the meaning from the bottom of reqwest's chain, where the operating system or rustls
@@ -26,7 +42,7 @@ impl LineFault {
             kind,
             message,
             hint,
-            cause: Some(cause),
+            cause: Some(Innermost(cause)),
         }
     }
 
@@ -89,12 +105,12 @@ fn diagnose(error: &reqwest::Error) -> (ErrorKind, String, Option<&'static str>)
             Some("see whether the endpoint is spelled right and DNS answers"),
         );
     }
-    let message = match (error.is_connect(), error.is_timeout()) {
-        (true, true) => "connect: timed out".into(),
-        (true, false) => format!("connect: {}", bottom(&words)),
-        _ => bottom(&words),
+    let (message, hint) = match (error.is_connect(), error.is_timeout()) {
+        (true, true) => ("connect: timed out".into(), Some(REACH)),
+        (true, false) => (format!("connect: {}", bottom(&words)), Some(REACH)),
+        _ => (bottom(&words), None),
     };
-    (ErrorKind::Unavailable, message, None)
+    (ErrorKind::Unavailable, message, hint)
 }
 
 /// `io::Error` hides the error inside it from the chain, so both ways down are walked.
