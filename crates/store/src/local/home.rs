@@ -1,7 +1,6 @@
 //! `.rollsnap/`: what belongs to the store itself.
 
 use std::fs::{self, DirBuilder};
-use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -38,7 +37,9 @@ impl Home {
         for path in [&*self.path, self.spool.path(), self.pending.path()] {
             match DirBuilder::new().mode(0o700).create(path) {
                 Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => real(path)?,
+                // Not every file system says first that it is there: one that is full or read-only
+                // may say that instead.
+                Err(_) if path.symlink_metadata().is_ok() => real(path)?,
                 Err(error) => return Err(StoreError::io("create", path.display(), error)),
             }
         }

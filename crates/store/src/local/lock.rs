@@ -61,9 +61,11 @@ impl LocalDir {
             }
             Err(TryLockError::Error(error)) => return Err(fault(error)),
         }
-        file.set_len(0)
-            .and_then(|()| writeln!(&file, "{owner}"))
-            .map_err(fault)?;
+        match name(&file, owner).map_err(fault) {
+            // The lock is what counts, and a daemon that cannot start frees no space.
+            Err(error) if error.kind() == ErrorKind::Full => {}
+            named => named?,
+        }
         Ok(DaemonLock { file })
     }
 }
@@ -85,6 +87,12 @@ fn open(path: &Path) -> io::Result<File> {
     } else {
         Err(io::Error::other("is no regular file"))
     }
+}
+
+/// Writes the owner's text, with one call so that it is there whole or not at all.
+fn name(mut file: &File, owner: &Owner) -> io::Result<()> {
+    file.set_len(0)?;
+    file.write_all(format!("{owner}\n").as_bytes())
 }
 
 /// What the owner wrote of itself, on one line and without control characters.

@@ -5,6 +5,7 @@ use std::fs;
 use rollsnap_store::ErrorKind;
 use rollsnap_store::local::{LocalDir, Owner};
 
+use crate::mount::Mount;
 use crate::place::Place;
 
 fn owner(host: &str) -> Owner {
@@ -58,4 +59,18 @@ fn a_planted_lock_file_is_refused() {
     std::os::unix::fs::symlink(place.path("victim"), lock).unwrap();
     place.store.lock_daemon(&owner("any")).unwrap_err();
     assert_eq!(fs::read(place.path("victim")).unwrap(), b"content");
+}
+
+#[test]
+fn a_daemon_starts_on_a_full_disk_and_has_the_directory() {
+    let disk = Mount::tmpfs("1m");
+    let store = LocalDir::open(disk.path()).unwrap();
+    drop(store.lock_daemon(&owner("earlier")).unwrap());
+    disk.fill();
+    let store = LocalDir::open(disk.path()).unwrap();
+    let _lock = store.lock_daemon(&owner("first")).unwrap();
+    let error = store.lock_daemon(&owner("second")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied);
+    let words = error.to_string();
+    assert!(words.ends_with("has not named itself yet"), "{words}");
 }

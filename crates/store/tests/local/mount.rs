@@ -1,5 +1,7 @@
 //! File systems mounted for a test. Needs root; without it the tests fail, as they should.
 
+use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::process::Command;
 
@@ -34,6 +36,13 @@ impl Mount {
     fn point() -> Self {
         let dir = tempfile::tempdir().unwrap();
         Self { dir }
+    }
+
+    /// Takes the last free block.
+    pub(crate) fn fill(&self) {
+        let ballast = File::create(self.path().join("ballast")).unwrap();
+        let error = io::copy(&mut io::repeat(7), &mut &ballast).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
     }
 
     pub(crate) fn path(&self) -> &Path {
