@@ -26,6 +26,13 @@ use crate::{
 /// Bytes read at once: what one reader holds.
 const PIECE: u64 = 512 << 10;
 
+/// Room asked for beside a spooled object: for the small private file that is put before the
+/// object gets its name, rounded up to the blocks of any file system.
+const BESIDE: u64 = 64 << 10;
+
+/// Room asked for an object of which nobody knows how large it will be.
+const LEAST: u64 = 4 << 10;
+
 /// A directory as a store. Cheap to clone.
 ///
 /// Files are made with mode 0600. [`begin`](Store::begin) replaces a file of the same name when
@@ -85,7 +92,7 @@ impl LocalDir {
 
     /// Small private files beside the objects.
     pub fn private(&self) -> PrivateFiles {
-        PrivateFiles::new(self.home.clone())
+        PrivateFiles::new(self.home.clone(), self.root.clone())
     }
 
     pub(super) fn home(&self) -> &Home {
@@ -108,7 +115,8 @@ impl LocalDir {
                 Found::File(_) => return Err(part::occupied("create", &object, "another object")),
                 Found::Foreign(what) => return Err(part::occupied("create", &object, what)),
             }
-            if let Some(needed) = expected {
+            if taken == Taken::Refuse {
+                let needed = expected.unwrap_or(LEAST).saturating_add(BESIDE);
                 space::check(home.spool.path(), &object, needed)?;
             }
             let part = Part::create(&home.spool, name.as_str())?;

@@ -1,14 +1,14 @@
 //! Small private files beside the objects, such as manifests that wait to be published.
 
-use std::fs::File;
-use std::io::{Read, Write};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use bytes::Bytes;
 
-use super::folder::Found;
+use super::folder::{Folder, Found};
 use super::home::Home;
-use super::part::{Part, Taken};
+use super::part::{Part, Taken, occupied};
 use super::{off_worker, space};
 use crate::{ErrorKind, ObjectName, StoreError};
 
@@ -19,11 +19,13 @@ const MAX_SIZE: u64 = 1 << 20;
 #[derive(Debug, Clone)]
 pub struct PrivateFiles {
     home: Home,
+    /// The directory of the objects.
+    root: Folder,
 }
 
 impl PrivateFiles {
-    pub(super) fn new(home: Home) -> Self {
-        Self { home }
+    pub(super) fn new(home: Home, root: Folder) -> Self {
+        Self { home, root }
     }
 
     /// Writes a file, replacing one of the same name in one step. At most 1 MiB.
@@ -84,6 +86,35 @@ impl PrivateFiles {
                 .collect();
             names.sort();
             Ok(names)
+        })
+        .await
+    }
+
+    /// Moves a file among the objects, replacing an object of the same name in one step, and
+    /// makes that durable. Its bytes are where they were, so a full disk does not hinder it.
+    ///
+    /// [`NotFound`](ErrorKind::NotFound) when there is no such private file. Once begun it runs
+    /// to its end, even when the future is dropped.
+    pub async fn publish(&self, name: &ObjectName) -> Result<(), StoreError> {
+        let (pending, root, name) = (self.home.pending.clone(), self.root.clone(), name.clone());
+        off_worker("publish", move || {
+            let goal = root.file(name.as_str());
+            if let Found::Foreign(what) = root.look("publish", name.as_str())? {
+                return Err(occupied("publish", &goal, what));
+            }
+            let draft = pending.file(name.as_str());
+            fs::rename(&draft, &goal).map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => StoreError::at(
+                    ErrorKind::NotFound,
+                    "publish",
+                    draft.display(),
+                    "no such private file",
+                ),
+                _ => StoreError::io("publish", goal.display(), error),
+            })?;
+            // The new name first: a crash in between may leave both, never neither.
+            root.sync("publish")?;
+            pending.sync("publish")
         })
         .await
     }

@@ -88,3 +88,34 @@ async fn a_replacement_that_finds_no_room_leaves_the_old_object() {
     assert_eq!(files.get(&name("file")).await.unwrap().unwrap(), "old");
     assert!(parts(disk.path()).is_empty());
 }
+
+#[tokio::test]
+async fn a_private_file_is_published_on_a_disk_without_a_free_block() {
+    let disk = Mount::tmpfs("1m");
+    let store = LocalDir::open(disk.path()).unwrap();
+    let files = store.private();
+    let content = Bytes::from_static(b"draft");
+    files.put(&name("object"), content).await.unwrap();
+    disk.fill();
+    put(&store, "another", b"x").await.unwrap_err();
+    files.publish(&name("object")).await.unwrap();
+    assert_eq!(get(&store, "object").await.unwrap(), b"draft");
+    assert_eq!(files.list().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_spool_begins_only_with_room_for_what_is_written_beside_it() {
+    let disk = Mount::tmpfs("1m");
+    let store = LocalDir::open(disk.path()).unwrap();
+    let free = rustix::fs::statvfs(disk.path()).unwrap();
+    let free = free.f_bavail * free.f_frsize;
+    for (expected, fits) in [(free - (64 << 10), true), (free - (64 << 10) + 1, false)] {
+        let spool = store.spool(&name("object"), Some(expected)).await;
+        assert_eq!(spool.is_ok(), fits, "{expected} of {free}");
+    }
+
+    let small = Mount::tmpfs("40k");
+    let store = LocalDir::open(small.path()).unwrap();
+    let error = store.spool(&name("object"), None).await.map(drop);
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Full);
+}

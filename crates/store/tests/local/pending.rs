@@ -4,7 +4,7 @@ use bytes::Bytes;
 use rollsnap_store::local::LocalDir;
 use rollsnap_store::{ErrorKind, ObjectName};
 
-use crate::place::{Place, name, names};
+use crate::place::{Place, get, name, names, put};
 
 #[tokio::test]
 async fn private_files_are_kept_replaced_listed_and_removed() {
@@ -39,6 +39,40 @@ async fn a_place_that_has_no_private_files_has_none() {
     assert_eq!(files.get(&name("a")).await.unwrap(), None);
     files.remove(&name("a")).await.unwrap();
     assert!(!dir.path().join(".rollsnap").exists());
+}
+
+#[tokio::test]
+async fn a_published_file_becomes_an_object_and_replaces_an_older_one() {
+    let place = Place::new();
+    let files = place.store.private();
+    put(&place.store, "a", b"old").await.unwrap();
+    for text in ["a", "b"] {
+        let content = Bytes::from_static(b"new");
+        files.put(&name(text), content).await.unwrap();
+        files.publish(&name(text)).await.unwrap();
+        assert_eq!(get(&place.store, text).await.unwrap(), b"new");
+    }
+    assert_eq!(files.list().await.unwrap(), []);
+    assert_eq!(names(&place.store).await, ["a", "b"]);
+}
+
+#[tokio::test]
+async fn only_a_file_that_is_there_is_published_and_only_over_a_file() {
+    let place = Place::new();
+    let files = place.store.private();
+    put(&place.store, "a", b"old").await.unwrap();
+    let error = files.publish(&name("a")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert_eq!(get(&place.store, "a").await.unwrap(), b"old");
+
+    std::os::unix::fs::symlink(place.path("a"), place.path("b")).unwrap();
+    let content = Bytes::from_static(b"new");
+    files.put(&name("b"), content).await.unwrap();
+    let error = files.publish(&name("b")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+    assert!(error.to_string().contains("a symlink"), "{error}");
+    assert_eq!(files.list().await.unwrap(), [name("b")]);
+    assert_eq!(get(&place.store, "a").await.unwrap(), b"old");
 }
 
 #[tokio::test]
