@@ -19,6 +19,9 @@ pub trait Drafts: Send + Sync + fmt::Debug {
     async fn get(&self, name: &ObjectName) -> Result<Option<Bytes>, StoreError>;
     /// The names of all drafts.
     async fn list(&self) -> Result<Vec<ObjectName>, StoreError>;
+    /// Moves a draft among the objects, replacing one of its name in one step. Needs no room, so
+    /// it succeeds on a disk that has become full. `NotFound` when the draft is gone.
+    async fn publish(&self, name: &ObjectName) -> Result<(), StoreError>;
     /// Removes a draft. One that is absent is a success.
     async fn remove(&self, name: &ObjectName) -> Result<(), StoreError>;
 }
@@ -35,6 +38,10 @@ impl Drafts for PrivateFiles {
 
     async fn list(&self) -> Result<Vec<ObjectName>, StoreError> {
         Self::list(self).await
+    }
+
+    async fn publish(&self, name: &ObjectName) -> Result<(), StoreError> {
+        Self::publish(self, name).await
     }
 
     async fn remove(&self, name: &ObjectName) -> Result<(), StoreError> {

@@ -280,7 +280,7 @@ impl Pipeline {
     }
 
     /// Gives a sealed spool its name and its manifest. The draft comes first, so that a crash
-    /// between the two is put right at the next start.
+    /// between the two is put right at the next start, and a disk that becomes full comes too late.
     async fn publish(&self, writer: Writer, manifest: &Manifest) -> Result<(), Cause> {
         let draft = manifest.name.manifest();
         self.drafts
@@ -293,9 +293,13 @@ impl Pipeline {
             }
             return Err(error.into());
         }
-        put_manifest(&*self.local, manifest).await?;
-        // The snapshot stands. A draft that stays is looked at before the next save.
-        let _ = self.drafts.remove(&draft).await;
+        match self.drafts.publish(&draft).await {
+            // Another process took it for one left over.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                put_manifest(&*self.local, manifest).await?;
+            }
+            done => done?,
+        }
         Ok(())
     }
 }

@@ -15,7 +15,6 @@ use sha2::{Digest as _, Sha256};
 use crate::catalog::Catalog;
 use crate::drafts::Drafts;
 use crate::event::Recovery;
-use crate::follow::put_manifest;
 use crate::manifest::Content;
 use crate::name::Part;
 use crate::retention::Guard;
@@ -23,7 +22,7 @@ use crate::{Manifest, SnapshotName};
 
 /// Completes or forgets every snapshot that has a draft.
 ///
-/// Safe beside a running save: at worst its manifest is written twice, with the same bytes.
+/// Safe beside a running save, which writes its manifest anew when it finds its draft gone.
 pub async fn complete_drafts(
     store: &dyn Store,
     drafts: &dyn Drafts,
@@ -35,7 +34,7 @@ pub async fn complete_drafts(
         };
         let bytes = drafts.get(&draft).await?.unwrap_or_default();
         let completed = match Manifest::read(&name, &bytes) {
-            Ok(manifest) => complete(store, &manifest).await?,
+            Ok(manifest) => complete(store, drafts, &manifest).await?,
             Err(_) => false,
         };
         drafts.remove(&draft).await?;
@@ -48,8 +47,12 @@ pub async fn complete_drafts(
     Ok(done)
 }
 
-/// Writes the manifest of a snapshot that is there and is what the draft says.
-async fn complete(store: &dyn Store, manifest: &Manifest) -> Result<bool, StoreError> {
+/// Publishes the draft of a snapshot that is there and is what the draft says.
+async fn complete(
+    store: &dyn Store,
+    drafts: &dyn Drafts,
+    manifest: &Manifest,
+) -> Result<bool, StoreError> {
     let object = manifest.name.stored(manifest.stored.codec);
     let held = match content_of(store, &object).await {
         Ok(held) => held,
@@ -59,8 +62,11 @@ async fn complete(store: &dyn Store, manifest: &Manifest) -> Result<bool, StoreE
     if held != manifest.stored.content {
         return Ok(false);
     }
-    put_manifest(store, manifest).await?;
-    Ok(true)
+    match drafts.publish(&manifest.name.manifest()).await {
+        // The save that it belongs to still runs in another process, and has published it.
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
+        done => done.map(|()| true),
+    }
 }
 
 /// Reads an object through and says what it is.

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rollsnap_engine::catalog::Reader;
 use rollsnap_engine::manifest::Class;
 use rollsnap_engine::pipeline::{Pipeline, SaveError, Saved};
 use rollsnap_engine::{Codec, Kind, Manifest};
 use rollsnap_store::Store;
+use rollsnap_store::local::LocalDir;
+use rollsnap_store::wrap::{Effect, Faults, Faulty};
 
 use crate::bench::database::{GOLDEN_REVISION, golden};
-use crate::bench::{Answer, World, content, decode, name_of, order, quiet, write};
+use crate::bench::{Answer, LostDrafts, World, content, decode, name_of, order, quiet, write};
 
 const NAME: &str = "2026-05-01T12:00:00Z_etcd";
 
@@ -238,7 +241,6 @@ async fn a_name_taken_while_the_save_runs_is_not_overwritten_either() {
 
 #[tokio::test(start_paused = true)]
 async fn a_directory_gives_the_same_as_memory_and_leaves_no_spool() {
-    use rollsnap_store::local::LocalDir;
     for codec in [Codec::None, Codec::Zstd] {
         let folder = tempfile::tempdir().unwrap();
         let dir = LocalDir::open(folder.path().join("snapshots")).unwrap();
@@ -270,6 +272,38 @@ async fn a_directory_gives_the_same_as_memory_and_leaves_no_spool() {
         assert_eq!(std::fs::read_dir(spool).unwrap().count(), 0);
         assert_eq!(dir.sweep().await.unwrap(), []);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_the_draft_is_put_a_save_writes_no_more_bytes_to_the_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = LocalDir::open(folder.path()).unwrap();
+    let world = World::new();
+    let faults = Faults::none();
+    let mut pipeline = world.good_pipeline();
+    pipeline.local = Arc::new(Faulty::new(dir.clone(), faults.clone()));
+    pipeline.drafts = Arc::new(dir.private());
+    pipeline.remote = None;
+    let saved = save(&pipeline).await.unwrap();
+
+    // The one that is begun is the spool: a disk that is full by now costs nothing.
+    let effects = faults.effects();
+    let begun = effects.iter().filter(|effect| **effect == Effect::Begin);
+    assert_eq!(begun.count(), 1, "{effects:?}");
+    assert_eq!(effects.last(), Some(&Effect::Commit));
+    let catalog = Reader::default().read(&dir).await.unwrap();
+    let proved: Vec<_> = catalog.proved().collect();
+    assert_eq!(proved, [&saved.manifest]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_draft_that_another_process_took_away_costs_no_manifest() {
+    let world = World::new();
+    let mut pipeline = world.good_pipeline();
+    pipeline.drafts = Arc::new(LostDrafts);
+    let saved = save(&pipeline).await.unwrap();
+    let bytes = world.local.get(&saved.manifest.name.manifest()).unwrap();
+    assert_eq!(bytes, saved.manifest.to_bytes());
 }
 
 async fn nothing_is_left(world: &World, after: &str) {
