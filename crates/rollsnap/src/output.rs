@@ -1,9 +1,12 @@
 //! Everything that a command prints: the only place that writes to standard output and error.
 
 use std::fmt;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
+use rollsnap_store::StoreError;
 use serde::Serialize;
+
+use crate::report::Failure;
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -15,26 +18,39 @@ pub enum Format {
     Json,
 }
 
-/// Prints lines to standard output. A reader that went away (`| head`) is no failure.
-pub fn print(text: &str) {
+/// Prints a result in the format that was asked for.
+pub fn tell(
+    format: Format,
+    json: &impl Serialize,
+    text: impl FnOnce() -> String,
+) -> Result<(), Failure> {
+    match format {
+        Format::Text => print(&text()),
+        Format::Json => {
+            let json = serde_json::to_string_pretty(json);
+            print(&format!(
+                "{}\n",
+                json.expect("plain fields always serialise")
+            ))
+        }
+    }
+}
+
+/// Prints to standard output. A reader that went away (`| head`) is no failure; a result that
+/// could not be written is one.
+pub fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(StoreError::io("write to", "standard output", error).into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Prints a line to standard error.
 pub fn complain(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
-}
-
-/// Prints a value as JSON, on one document of several lines.
-pub fn print_json(value: &impl Serialize) {
-    let text = serde_json::to_string_pretty(value).expect("plain fields always serialise");
-    print(&format!("{text}\n"));
-}
-
-/// Whether somebody watches standard error.
-pub fn is_watched() -> bool {
-    io::stderr().is_terminal()
 }
 
 /// Bytes for people: `1.2 GiB`.

@@ -1,4 +1,5 @@
-//! `docs/testing.md` names only tests that exist.
+//! The tables of failures in `docs/` are whole: `testing.md` names tests that exist, and
+//! `operations.md` every message that the daemon logs.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -44,4 +45,28 @@ fn every_test_that_the_table_of_failures_names_is_there() {
             assert!(tests.contains(name), "there is no test {name}: {row}");
         }
     }
+}
+
+#[test]
+fn every_message_of_the_daemon_is_explained_to_operators() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("../../docs/operations.md")).expect("the page");
+    let mut messages = 0;
+    for source in ["src/journal.rs", "src/daemon.rs"] {
+        let text = std::fs::read_to_string(root.join(source)).expect("a source");
+        let code = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"));
+        // Messages, and nothing else there, are texts that begin with a capital.
+        for quoted in code.flat_map(|line| line.split('"').skip(1).step_by(2)) {
+            if quoted.starts_with(|c: char| c.is_ascii_uppercase()) {
+                assert!(
+                    page.contains(&format!("| `{quoted}` |")),
+                    "{source}: {quoted}"
+                );
+                messages += 1;
+            }
+        }
+    }
+    assert!(messages > 15, "the messages are not where they were");
 }

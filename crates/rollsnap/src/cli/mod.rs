@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use clap_complete::Shell;
 
 use crate::config::Flags;
-use crate::config::options::{Group, Kind, OPTIONS, OnCommandLine, Spec};
+use crate::config::options::{Group, Id, Kind, OPTIONS, OnCommandLine, Spec};
 use crate::output::Format;
 
 /// What is to be done, and with which flags.
@@ -236,6 +236,10 @@ fn option(spec: &'static Spec) -> Arg {
             .require_equals(true)
             .default_missing_value("true"),
         Kind::OneOf(words) => arg.value_parser(words.to_vec()),
+        // A wrong number is for the settings to judge, which know what would be right.
+        Kind::Hours | Kind::Duration | Kind::Retention => arg.allow_negative_numbers(true),
+        // PEM text begins with dashes.
+        _ if spec.id == Id::S3EndpointCa => arg.allow_hyphen_values(true),
         _ => arg,
     }
 }

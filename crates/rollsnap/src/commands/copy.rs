@@ -7,8 +7,9 @@ use rollsnap_store::{Location, Store};
 use serde::Serialize;
 
 use super::Context;
+use super::progress::Bar;
 use crate::assembly;
-use crate::output::{self, Format};
+use crate::output;
 use crate::report::Failure;
 
 #[derive(Serialize)]
@@ -71,7 +72,10 @@ async fn copy(
     let same = |there: &Manifest| there.stored.content == manifest.stored.content;
     let already_there = target.find(&name).and_then(Entry::proved).is_some_and(same);
     if !already_there {
-        mirror::copy(from, to, entry, manifest).await?;
+        let bar = Bar::new();
+        bar.say(format!("to {}", to.location()));
+        let from = bar.watching(from, entry.size);
+        mirror::copy(&from, to, entry, manifest).await?;
     }
     let report = Report {
         name: name.to_string(),
@@ -79,12 +83,11 @@ async fn copy(
         to: to.location().to_string(),
         already_there,
     };
-    match context.format {
-        Format::Json => output::print_json(&report),
-        Format::Text if already_there => {
-            output::print(&format!("{name} is in {} already\n", report.to));
+    output::tell(context.format, &report, || {
+        if already_there {
+            format!("{name} is in {} already\n", report.to)
+        } else {
+            format!("copied {name} to {}\n", report.to)
         }
-        Format::Text => output::print(&format!("copied {name} to {}\n", report.to)),
-    }
-    Ok(())
+    })
 }

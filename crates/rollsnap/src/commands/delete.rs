@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Context;
 use crate::assembly;
 use crate::cli::Side;
-use crate::output::{self, Format};
+use crate::output;
 use crate::report::Failure;
 
 #[derive(Serialize)]
@@ -21,7 +21,7 @@ struct Report {
 pub(super) async fn run(context: &Context, name: &str, from: Side) -> Result<(), Failure> {
     let name = SnapshotName::new(name)?;
     let settings = context.settings()?;
-    let local = assembly::local(&settings)?;
+    let local = assembly::local_to_read(&settings)?;
     let remote = match from {
         Side::Local => None,
         Side::Remote => Some(assembly::remote_needed(&settings)?),
@@ -52,17 +52,14 @@ pub(super) async fn run(context: &Context, name: &str, from: Side) -> Result<(),
         );
         return Err(Failure::new(Kind::Usage, message).with_hint("rollsnap list shows all names"));
     }
-    match context.format {
-        Format::Text => {
-            output::print(&format!(
-                "deleted {name} from {}\n",
-                deleted_from.join(" and ")
-            ));
-        }
-        Format::Json => output::print_json(&Report {
-            name: name.to_string(),
-            deleted_from,
-        }),
-    }
-    Ok(())
+    let report = Report {
+        name: name.to_string(),
+        deleted_from,
+    };
+    output::tell(context.format, &report, || {
+        format!(
+            "deleted {name} from {}\n",
+            report.deleted_from.join(" and ")
+        )
+    })
 }

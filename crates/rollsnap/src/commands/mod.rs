@@ -4,6 +4,7 @@ mod config;
 mod copy;
 mod delete;
 mod list;
+mod progress;
 mod prune;
 mod run;
 mod save;
@@ -122,18 +123,15 @@ async fn carry_out(verb: &Verb, context: &Context) -> Result<(), Failure> {
             Verb::Download { name } => copy::download(context, name).await,
             Verb::ConfigCheck => config::check(context),
             Verb::ConfigShow => config::show(context),
-            Verb::Version => {
-                version::run(context.format);
-                Ok(())
-            }
+            Verb::Version => version::run(context.format),
             Verb::Completion(shell) => {
                 let mut script = Vec::new();
                 clap_complete::generate(*shell, &mut cli::command(), "rollsnap", &mut script);
-                output::print(&String::from_utf8_lossy(&script));
-                Ok(())
+                output::print(&String::from_utf8_lossy(&script))
             }
         }
     };
+    // The work is asked first: a save whose snapshot stands has more to say of a stop than this.
     tokio::select! {
         biased;
         result = work => result,

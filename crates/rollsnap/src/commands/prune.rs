@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::Context;
 use crate::assembly;
 use crate::cli::PruneMode;
-use crate::output::{self, Format, Table};
+use crate::output::{self, Table};
 use crate::report::Failure;
 
 /// What happens to one snapshot in one store.
@@ -39,7 +39,7 @@ impl Observer for Silent {
 
 pub(super) async fn run(context: &Context, mode: PruneMode) -> Result<(), Failure> {
     let settings = context.settings()?;
-    let local = assembly::local(&settings)?;
+    let local = assembly::local_to_read(&settings)?;
     let remote = assembly::remote(&settings)?;
     let here = Reader::default().read(&local).await?;
     let Some(guard) = here.newest().map(Guard::of) else {
@@ -68,16 +68,11 @@ pub(super) async fn run(context: &Context, mode: PruneMode) -> Result<(), Failur
             prune::carry_out(*store, catalog, &plan, &Silent).await?;
         }
     }
-    match context.format {
-        Format::Text => output::print(&table(&rows).render()),
-        Format::Json => {
-            output::print_json(&Report {
-                dry_run: mode == PruneMode::DryRun,
-                plan: rows,
-            });
-        }
-    }
-    Ok(())
+    let report = Report {
+        dry_run: mode == PruneMode::DryRun,
+        plan: rows,
+    };
+    output::tell(context.format, &report, || table(&report.plan).render())
 }
 
 fn row(store: &dyn Store, verdict: &Verdict) -> Row {

@@ -1,8 +1,8 @@
 //! `rollsnap save`: one snapshot now, kept until somebody deletes it.
 
+use std::path::Path;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rollsnap_engine::catalog::Reader;
 use rollsnap_engine::manifest::{Class, Manifest};
 use rollsnap_engine::pipeline::{Order, Saved};
@@ -12,9 +12,10 @@ use rollsnap_rke::duration::GoDuration;
 use serde::Serialize;
 
 use super::Context;
+use super::progress::Bar;
 use crate::assembly;
 use crate::journal;
-use crate::output::{self, Format, Size};
+use crate::output::{self, Size};
 use crate::report::Failure;
 
 #[derive(Serialize)]
@@ -45,92 +46,79 @@ pub(super) async fn run(context: &Context, name: Option<&str>) -> Result<(), Fai
             .with_hint("choose another name, or delete that snapshot first"));
     }
     let after = known.newest().map_or(0, |manifest| manifest.order);
-    let bar = progress_bar();
     let order = Order {
         name,
         class: Class::OneOff,
         after,
     };
+    let bar = Bar::new();
     let saved = pipeline
-        .save(&order, &|done, total| {
-            bar.set_length(total);
-            bar.set_position(done);
-        })
-        .await;
-    bar.finish_and_clear();
+        .save(&order, &|done, total| bar.at(done, total))
+        .await?;
     let Saved {
         manifest,
         took,
         upload,
-    } = saved?;
+    } = saved;
 
     let mut remote = None;
     let mut failure = None;
     if let (Some(upload), Some(store)) = (upload, &pipeline.remote) {
-        match upload.commit(&manifest).await {
-            Ok(_) => remote = Some(store.location().to_string()),
-            Err(error) => failure = Some(not_copied(&manifest, error)),
+        bar.say(format!("to {}", store.location()));
+        tokio::select! {
+            result = upload.commit(&manifest) => match result {
+                Ok(_) => remote = Some(store.location().to_string()),
+                Err(error) => failure = Some(not_copied(&manifest, error.into())),
+            },
+            () = context.orders.stop.cancelled() => {
+                let stopped = Failure::new(Kind::Canceled, "stopped before the end");
+                failure = Some(not_copied(&manifest, stopped));
+            }
         }
     }
-    tell(context.format, &manifest, took, &settings.dir.value, remote);
+    drop(bar);
+    let report = Report {
+        seconds: took.as_secs_f64(),
+        path: path(&settings.dir.value, &manifest),
+        snapshot: &manifest,
+        remote,
+    };
+    output::tell(context.format, &report, || text(&report, took))?;
     failure.map_or(Ok(()), Err)
 }
 
 /// The snapshot stands all the same, and a daemon on this directory will copy it.
-fn not_copied(manifest: &Manifest, error: rollsnap_store::StoreError) -> Failure {
-    let cause = Failure::from(error);
-    Failure {
-        message: format!(
-            "{} is saved, but not copied: {}",
-            manifest.name, cause.message
-        ),
-        hint: cause
-            .hint
-            .or_else(|| Some(format!("try rollsnap upload {}", manifest.name))),
-        ..cause
-    }
+fn not_copied(manifest: &Manifest, cause: Failure) -> Failure {
+    let name = &manifest.name;
+    let message = format!(
+        "{name} is saved, but not copied (rollsnap upload {name} does that later): {}",
+        cause.message
+    );
+    Failure { message, ..cause }
 }
 
-fn tell(
-    format: Format,
-    manifest: &Manifest,
-    took: Duration,
-    dir: &std::path::Path,
-    remote: Option<String>,
-) {
+fn path(dir: &Path, manifest: &Manifest) -> String {
     let object = manifest.name.stored(manifest.stored.codec);
-    let path = dir.join(object.as_str()).display().to_string();
-    match format {
-        Format::Json => {
-            let seconds = took.as_secs_f64();
-            output::print_json(&Report {
-                snapshot: manifest,
-                seconds,
-                path,
-                remote,
-            });
-        }
-        Format::Text => {
-            let size = Size(manifest.stored.content.size);
-            let runtime = GoDuration(Duration::from_millis(
-                u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-            ));
-            let copy = remote
-                .map(|remote| format!(", copied to {remote}"))
-                .unwrap_or_default();
-            let revision = manifest.revision;
-            output::print(&format!(
-                "{path}  {size}, revision {revision}, proved in {runtime}{copy}\n"
-            ));
-        }
-    }
+    dir.join(object.as_str()).display().to_string()
 }
 
-/// A bar on a terminal, nothing elsewhere: the line at the end says it all.
-fn progress_bar() -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
-    let style = "{bar:30} {percent:>3}% {bytes}/{total_bytes} {bytes_per_sec} {eta}";
-    bar.with_style(
-        ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()),
+/// One line with everything that somebody who typed it wants to know.
+fn text(report: &Report<'_>, took: Duration) -> String {
+    let Report {
+        snapshot,
+        path,
+        remote,
+        ..
+    } = report;
+    let size = Size(snapshot.stored.content.size);
+    let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let runtime = GoDuration(Duration::from_millis(millis));
+    let copy = remote
+        .as_ref()
+        .map(|remote| format!(", copied to {remote}"));
+    let copy = copy.unwrap_or_default();
+    format!(
+        "{path}  {size}, revision {}, proved in {runtime}{copy}\n",
+        snapshot.revision
     )
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::output::{self, Format};
+use crate::report::Failure;
 
 #[derive(Serialize)]
 struct Version {
@@ -10,13 +11,12 @@ struct Version {
     manifest_format: u32,
 }
 
-pub(super) fn run(format: Format) {
+pub(super) fn run(format: Format) -> Result<(), Failure> {
     let version = Version {
         version: env!("CARGO_PKG_VERSION"),
         manifest_format: rollsnap_engine::manifest::FORMAT,
     };
-    match format {
-        Format::Text => output::print(&format!("rollsnap {}\n", version.version)),
-        Format::Json => output::print_json(&version),
-    }
+    output::tell(format, &version, || {
+        format!("rollsnap {}\n", version.version)
+    })
 }
