@@ -1,7 +1,6 @@
 //! The engine between doors that a test holds: a scripted member, stores in memory that fail or
 //! wait on demand, a clock that can be set, and a diary of everything told.
 
-mod bucket;
 mod clock;
 pub(crate) mod database;
 mod diary;
@@ -11,7 +10,6 @@ mod member;
 mod polls;
 mod world;
 
-pub(crate) use bucket::{Bucket, Deletes, Ways};
 pub(crate) use clock::WallClock;
 pub(crate) use diary::{Diary, Told, chain};
 pub(crate) use drafts::{LostDrafts, StoreDrafts};
