@@ -8,9 +8,9 @@ use rollsnap_etcd::Members;
 use rollsnap_etcd::{MemberConfig, Source};
 use rollsnap_store::Store;
 use rollsnap_store::local::LocalDir;
-use rollsnap_store::s3::{Credentials, CustomCa, S3Config, S3Store};
+use rollsnap_store::s3::S3Store;
 
-use crate::config::{Bucket, Settings, Sourced};
+use crate::config::{ConfigError, Etcd, Fault, Inputs, Settings, Wrong};
 use crate::report::{Failure, chain};
 
 /// The directory, to write to. It is made if only it is missing.
@@ -23,44 +23,53 @@ pub fn local_to_read(settings: &Settings) -> Result<LocalDir, Failure> {
     Ok(LocalDir::open_existing(&settings.dir.value)?)
 }
 
-/// The etcd members. Asks nobody yet: an etcd that is down is no fault of the settings.
+/// The settings of a command that asks etcd: with a look at the certificates, and with everything
+/// that is wrong anywhere told at once. Dials nobody: an etcd that is down is no fault of theirs.
+pub fn settings(inputs: Inputs<'_>) -> Result<Settings, Failure> {
+    let (settings, faults) = Settings::read(inputs);
+    members(&settings.etcd, faults)?;
+    Ok(settings)
+}
+
+/// The etcd members. Asks nobody yet.
 pub fn source(settings: &Settings) -> Result<Arc<dyn Source>, Failure> {
-    let etcd = &settings.etcd;
+    Ok(Arc::new(members(&settings.etcd, Vec::new())?))
+}
+
+/// The members, unless anything is wrong with them or elsewhere.
+fn members(etcd: &Etcd, mut faults: Vec<Fault>) -> Result<Members, Failure> {
+    faults.extend(etcd.faults.iter().cloned());
     let configs = etcd.endpoints.value.iter().map(|endpoint| MemberConfig {
         tls: etcd.tls(),
         user: etcd.user(),
         ..MemberConfig::new(endpoint)
     });
-    let members = Members::new(configs).map_err(|faults| {
-        let hints: Vec<_> = faults.iter().filter_map(|fault| fault.hint()).collect();
-        let lines: Vec<_> = faults.iter().map(|fault| chain(fault)).collect();
-        let kind = faults
-            .first()
-            .map_or(Kind::Config, |fault| fault.kind().into());
-        let failure = Failure::new(kind, lines.join("\n"));
-        match hints.first() {
-            Some(hint) => failure.with_hint(*hint),
-            None => failure,
+    let mut refusals = match Members::new(configs) {
+        Ok(members) => return Ok(ConfigError::unless_none(faults, members)?),
+        Err(refusals) => refusals,
+    };
+    if faults.is_empty() && refusals.len() == 1 {
+        // One alone has its hint on a line of its own, as every other failure.
+        let mut failure = Failure::from(refusals.remove(0));
+        failure.message = format!("{}: {}", etcd.place_of(&failure.message), failure.message);
+        return Err(failure);
+    }
+    faults.extend(refusals.iter().map(|refusal| {
+        let what = chain(refusal);
+        Fault {
+            place: etcd.place_of(&what),
+            wrong: Wrong::new(what, refusal.hint().unwrap_or_default()),
         }
-    })?;
-    Ok(Arc::new(members))
+    }));
+    Err(ConfigError { faults }.into())
 }
 
 /// The bucket, where one is configured. Touches no network.
 pub fn remote(settings: &Settings) -> Result<Option<Arc<dyn Store>>, Failure> {
-    let Some(bucket) = &settings.bucket.value else {
-        return Ok(None);
-    };
-    let config = s3_config(bucket);
-    let faults = config.check();
-    if !faults.is_empty() {
-        let lines: Vec<_> = faults
-            .iter()
-            .map(|fault| bucket.fault(fault.key, &*fault.message).to_string())
-            .collect();
-        return Err(Failure::new(Kind::Config, lines.join("\n")));
+    match &settings.bucket.value {
+        Some(bucket) => Ok(Some(Arc::new(S3Store::open(&bucket.s3_config())?))),
+        None => Ok(None),
     }
-    Ok(Some(Arc::new(S3Store::open(&config)?)))
 }
 
 /// The bucket, which this command cannot do without.
@@ -91,24 +100,4 @@ pub fn pipeline(
             .map(|timeout| timeout.value),
         tool: concat!("rollsnap ", env!("CARGO_PKG_VERSION")).to_owned(),
     })
-}
-
-fn s3_config(bucket: &Bucket) -> S3Config {
-    let text = |said: &Option<Sourced<String>>| said.as_ref().map(|said| said.value.clone());
-    let keys = Credentials::new(
-        bucket.access_key.value.reveal(),
-        bucket.secret_key.value.reveal(),
-    );
-    S3Config {
-        endpoint: bucket.endpoint.value.clone(),
-        region: text(&bucket.region),
-        bucket: bucket.name.value.clone(),
-        folder: text(&bucket.folder),
-        credentials: match &bucket.session_token {
-            Some(token) => keys.with_session_token(token.value.reveal()),
-            None => keys,
-        },
-        custom_ca: text(&bucket.custom_ca).map(CustomCa::new),
-        ..S3Config::default()
-    }
 }

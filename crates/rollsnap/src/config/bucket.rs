@@ -1,15 +1,17 @@
 //! The bucket that snapshots are copied to.
 
+use std::mem::discriminant;
 use std::path::PathBuf;
 
 use rollsnap_rke::cluster_yml::{ClusterYml, Located, S3BackupConfig};
 use rollsnap_rke::{Secret, Wrong, key_in_environment};
+use rollsnap_store::s3::{Credentials, CustomCa, S3Config};
 
 use super::layers::{self, Layers, located_path};
 use super::options::{Group, Id, OPTIONS};
-use super::{Fault, Origin, Sourced};
+use super::{Origin, Sourced};
 
-/// A bucket and the keys to it. Names and addresses are judged by the store that opens them.
+/// A bucket and the keys to it, as `rollsnap-store` finds them right.
 #[derive(Debug, Clone)]
 pub struct Bucket {
     /// Its name.
@@ -31,8 +33,29 @@ pub struct Bucket {
 }
 
 impl Bucket {
+    /// The bucket as `rollsnap-store` takes it.
+    pub fn s3_config(&self) -> S3Config {
+        let text = |said: &Option<Sourced<String>>| said.as_ref().map(|said| said.value.clone());
+        let keys = Credentials::new(
+            self.access_key.value.reveal(),
+            self.secret_key.value.reveal(),
+        );
+        S3Config {
+            endpoint: self.endpoint.value.clone(),
+            region: text(&self.region),
+            bucket: self.name.value.clone(),
+            folder: text(&self.folder),
+            credentials: match &self.session_token {
+                Some(token) => keys.with_session_token(token.value.reveal()),
+                None => keys,
+            },
+            custom_ca: text(&self.custom_ca).map(CustomCa::new),
+            ..S3Config::default()
+        }
+    }
+
     /// Who said the value of a key of `s3backupconfig`, called as there.
-    pub fn origin_of(&self, key: &str) -> &Origin {
+    fn origin_of(&self, key: &str) -> &Origin {
         fn of<T>(said: Option<&Sourced<T>>) -> Option<&Origin> {
             said.map(|said| &said.origin)
         }
@@ -49,15 +72,27 @@ impl Bucket {
         origin.unwrap_or(&Origin::Default)
     }
 
-    /// What the store complains of, at the place where it was said.
-    pub fn fault(&self, key: &str, message: impl Into<String>) -> Fault {
-        Fault {
-            place: match self.origin_of(key) {
-                Origin::Default => key.to_owned(),
-                origin => origin.place(),
-            },
-            wrong: Wrong::new(message, ""),
+    /// What the store complains of, at the place where it was said. What nobody said is not
+    /// judged: where it is needed, it is told to be missing.
+    fn check(&self, layers: &mut Layers<'_>) {
+        for fault in self.s3_config().check() {
+            match self.origin_of(fault.key) {
+                Origin::Default => {}
+                origin => layers.fault(origin, Wrong::new(fault.message, "")),
+            }
         }
+    }
+
+    /// Two halves of different pairs open nothing. Within one layer either may be in a file.
+    fn check_pair(&self, layers: &mut Layers<'_>) {
+        let (access, secret) = (&self.access_key.origin, &self.secret_key.origin);
+        let is_whole =
+            [access, secret].iter().all(|it| **it != Origin::Default) && layers.read_rightly(&KEYS);
+        if !is_whole || discriminant(access) == discriminant(secret) {
+            return;
+        }
+        let what = format!("is the access key, but the secret key comes from {secret}");
+        layers.fault(access, Wrong::new(what, "give both in one place"));
     }
 
     /// Copies are wanted where somebody says so, names a bucket, writes an `s3backupconfig`, or
@@ -104,7 +139,7 @@ impl Bucket {
             return Sourced::default(None);
         };
         Sourced {
-            value: Self::wanted(layers, s3, name, &origin),
+            value: Some(Self::wanted(layers, s3, name, &origin)),
             origin,
         }
     }
@@ -114,7 +149,7 @@ impl Bucket {
         s3: S3BackupConfig,
         name: Option<Sourced<String>>,
         wanted: &Origin,
-    ) -> Option<Self> {
+    ) -> Self {
         let endpoint = layers.pick(Id::S3Endpoint, layers::text_or_none, s3.endpoint);
         let custom_ca = layers.pick(Id::S3EndpointCa, layers::text_or_none, s3.custom_ca);
         let region = layers.pick(Id::Region, layers::text_or_none, s3.region);
@@ -122,43 +157,61 @@ impl Bucket {
         let access_key = ACCESS.find(layers, s3.access_key, s3.access_key_file);
         let secret_key = SECRET.find(layers, s3.secret_key, s3.secret_key_file);
         let token = layers.pick(Id::SessionToken, layers::secret, None);
-        if !layers.is_sound() {
-            return None;
-        }
-        let mut missing = |what: &str, cure: &str| layers.fault(wanted, Wrong::new(what, cure));
-        if name.is_none() {
-            missing(
-                "asks for copies in a bucket, but none is named",
-                "give --bucket-name, ROLLSNAP_BUCKET_NAME, or bucket_name in s3backupconfig",
-            );
-        }
-        if access_key.is_none() {
-            missing(
-                "asks for copies in a bucket, but there is no access key",
-                "give --access-key-file, ROLLSNAP_ACCESS_KEY, or access_key in s3backupconfig",
-            );
-        }
-        if secret_key.is_none() {
-            missing(
-                "asks for copies in a bucket, but there is no secret key",
-                "give --secret-key-file, ROLLSNAP_SECRET_KEY, or secret_key in s3backupconfig",
-            );
-        }
-        let (access_key, secret_key) = (access_key?, secret_key?);
+        let mut needed = |is_there: bool, options: &[Id], what: &str, cure: &str| {
+            if !is_there && layers.knows(options) {
+                layers.fault(wanted, Wrong::new(what, cure));
+            }
+        };
+        needed(
+            name.is_some(),
+            &[Id::BucketName],
+            "asks for copies in a bucket, but none is named",
+            "give --bucket-name, ROLLSNAP_BUCKET_NAME, or bucket_name in s3backupconfig",
+        );
+        needed(
+            access_key.is_some(),
+            &[Id::AccessKey, Id::AccessKeyFile],
+            "asks for copies in a bucket, but there is no access key",
+            "give --access-key-file, ROLLSNAP_ACCESS_KEY, or access_key in s3backupconfig",
+        );
+        needed(
+            secret_key.is_some(),
+            &[Id::SecretKey, Id::SecretKeyFile],
+            "asks for copies in a bucket, but there is no secret key",
+            "give --secret-key-file, ROLLSNAP_SECRET_KEY, or secret_key in s3backupconfig",
+        );
+        // What is missing is a fault by now: an empty text in its place is used by nobody.
+        let nothing = || Sourced::default(String::new());
+        let no_key = || Sourced::default(Secret::new(""));
+        let (access_key, secret_key) = (
+            access_key.unwrap_or_else(no_key),
+            secret_key.unwrap_or_else(no_key),
+        );
         let temporary = access_key.origin == Origin::Environment("AWS_ACCESS_KEY_ID");
         let not_empty = |said: &Sourced<String>| !said.value.is_empty();
-        Some(Self {
-            name: name?,
-            endpoint: endpoint.unwrap_or_else(|| Sourced::default(String::new())),
+        let bucket = Self {
+            name: name.unwrap_or_else(nothing),
+            endpoint: endpoint.unwrap_or_else(nothing),
             custom_ca: custom_ca.filter(not_empty),
             region: region.filter(not_empty),
             folder: folder.filter(not_empty),
             access_key,
             secret_key,
             session_token: token.filter(|_| temporary),
-        })
+        };
+        bucket.check(layers);
+        bucket.check_pair(layers);
+        bucket
     }
 }
+
+/// Every option that gives a key.
+const KEYS: [Id; 4] = [
+    Id::AccessKey,
+    Id::AccessKeyFile,
+    Id::SecretKey,
+    Id::SecretKeyFile,
+];
 
 /// One of the two keys: given, or in a file.
 struct KeyOptions {
@@ -203,18 +256,18 @@ impl KeyOptions {
             match pair {
                 (None, None) => {}
                 (Some(given), None) => return Some(given),
-                (None, Some(path)) => return layers.secret_in(path),
-                (Some(_), Some(path)) => return twice(layers, &path),
+                (None, Some(path)) => return layers.secret_in(self.given, path),
+                (Some(_), Some(path)) => return self.twice(layers, &path),
             }
         }
         None
     }
-}
 
-fn twice(layers: &mut Layers<'_>, path: &Sourced<PathBuf>) -> Option<Sourced<Secret>> {
-    let wrong = Wrong::new("names a file, but the key is given too", "keep one of them");
-    layers.fault(&path.origin, wrong);
-    None
+    fn twice(&self, layers: &mut Layers<'_>, path: &Sourced<PathBuf>) -> Option<Sourced<Secret>> {
+        let wrong = Wrong::new("names a file, but the key is given too", "keep one of them");
+        layers.fault_of(self.given, &path.origin, wrong);
+        None
+    }
 }
 
 /// RKE hands keys over in base64, in variables of these names only.

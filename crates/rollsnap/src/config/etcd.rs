@@ -8,7 +8,7 @@ use rollsnap_rke::{Secret, Wrong};
 
 use super::layers::{self, Layers, located_path};
 use super::options::{Id, RKE_CERTIFICATES};
-use super::{Origin, Sourced};
+use super::{Fault, Origin, Sourced};
 
 /// The directory of [`RKE_CERTIFICATES`], for messages.
 const RKE_DIRECTORY: &str = "/etc/kubernetes/ssl";
@@ -26,6 +26,8 @@ pub struct Etcd {
     pub key: Option<Sourced<PathBuf>>,
     /// The user, where etcd has auth enabled.
     pub login: Option<Login>,
+    /// What is wrong with what was said of all these. A command that asks no etcd does without.
+    pub faults: Vec<Fault>,
 }
 
 /// An etcd user.
@@ -56,6 +58,32 @@ impl Etcd {
         })
     }
 
+    /// The place of what `rollsnap-etcd` complains of. Its complaints begin with what it was
+    /// about to do, which tells the option.
+    pub fn place_of(&self, complaint: &str) -> String {
+        fn of<T>(said: Option<&Sourced<T>>) -> Option<&Origin> {
+            said.map(|said| &said.origin)
+        }
+        let begins = |words| complaint.starts_with(words);
+        let (id, origin) = if begins("read CA ") {
+            (Id::Cacert, of(self.cacert.as_ref()))
+        } else if begins("read certificate ") {
+            (Id::Cert, of(self.cert.as_ref()))
+        } else if begins("read key ") || begins("use key ") {
+            (Id::Key, of(self.key.as_ref()))
+        } else if begins("read password file ") {
+            let password = self.login.as_ref().map(|login| &login.password);
+            (Id::PasswordFile, of(password))
+        } else {
+            (Id::Endpoints, Some(&self.endpoints.origin))
+        };
+        match origin {
+            None | Some(Origin::Default) => id.spec().name.to_owned(),
+            Some(origin) => origin.place(),
+        }
+    }
+
+    /// Takes the faults that it finds with it.
     pub(super) fn of(layers: &mut Layers<'_>, file: &ClusterYml) -> Self {
         let own = file.own.clone();
         let endpoints = layers
@@ -67,10 +95,12 @@ impl Etcd {
             cert: layers.pick(Id::Cert, layers::path, located_path(own.cert)),
             key: layers.pick(Id::Key, layers::path, located_path(own.key)),
             login: None,
+            faults: Vec::new(),
         };
         etcd.find_rke_certificates(layers);
         etcd.check_pair(layers);
         etcd.login = login(layers, file);
+        etcd.faults = layers.take_faults();
         etcd
     }
 
@@ -99,13 +129,17 @@ impl Etcd {
         (self.cacert, self.cert, self.key) = (cacert, cert, key);
     }
 
-    fn check_pair(&self, layers: &mut Layers<'_>) {
-        let (alone, cure) = match (&self.cert, &self.key) {
+    /// Half a pair is dropped: nobody could judge it.
+    fn check_pair(&mut self, layers: &mut Layers<'_>) {
+        let (alone, cure) = match (self.cert.take(), self.key.take()) {
             (Some(cert), None) => (cert, "give the certificate's key too: --key"),
             (None, Some(key)) => (key, "give the key's certificate too: --cert"),
-            _ => return,
+            pair => {
+                (self.cert, self.key) = pair;
+                return;
+            }
         };
-        if layers.is_sound() {
+        if layers.knows(&[Id::Cert, Id::Key]) {
             layers.fault(&alone.origin, Wrong::new("is only half of a pair", cure));
         }
     }
@@ -130,7 +164,7 @@ fn login(layers: &mut Layers<'_>, file: &ClusterYml) -> Option<Login> {
     let in_file = located_path(own.password_file.clone()).map(|path| layers.located(path));
     let Some(user) = user else {
         if let Some(path) = in_flag.or(in_file)
-            && layers.is_sound()
+            && layers.knows(&[Id::User])
         {
             let wrong = Wrong::new("is a password without a user", "name the user with --user");
             layers.fault(&path.origin, wrong);
@@ -169,7 +203,7 @@ fn login(layers: &mut Layers<'_>, file: &ClusterYml) -> Option<Login> {
             "give one with --password-file or the variable ETCDCTL_PASSWORD",
         )
     };
-    if layers.is_sound() {
+    if layers.knows(&[Id::PasswordFile, Id::Password]) {
         layers.fault(&user.origin, wrong);
     }
     None

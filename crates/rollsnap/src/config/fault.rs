@@ -39,10 +39,19 @@ impl From<rollsnap_rke::Fault> for Fault {
 /// Every fault of flags, environment and file, one a line. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
-    pub(super) faults: Vec<Fault>,
+    pub(crate) faults: Vec<Fault>,
 }
 
 impl ConfigError {
+    /// What is right, unless something is wrong.
+    pub(crate) fn unless_none<T>(faults: Vec<Fault>, right: T) -> Result<T, Self> {
+        if faults.is_empty() {
+            Ok(right)
+        } else {
+            Err(Self { faults })
+        }
+    }
+
     /// The faults: the file's first in the order of its lines, then the others.
     pub fn faults(&self) -> &[Fault] {
         &self.faults

@@ -1,5 +1,6 @@
 //! The three layers, asked option by option; what is wrong in them is collected on the way.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use rollsnap_rke::{Secret, Wrong};
 
 use super::inputs::Inputs;
 use super::options::Id;
-use super::{ConfigError, Fault, Origin, Sourced};
+use super::{Fault, Origin, Sourced};
 
 /// Longest secret that is read from a file, in bytes.
 const MAX_SECRET: u64 = 64 << 10;
@@ -20,6 +21,11 @@ pub(super) struct Layers<'a> {
     pub(super) inputs: Inputs<'a>,
     file: Arc<str>,
     faults: Vec<Fault>,
+    /// The options of which somebody said something wrong.
+    misread: BTreeSet<Id>,
+    /// Whether the config file is named and could not be read whole, so that its silence about an
+    /// option means nothing.
+    file_is_lost: bool,
 }
 
 impl<'a> Layers<'a> {
@@ -28,12 +34,15 @@ impl<'a> Layers<'a> {
             inputs,
             file: Arc::from(""),
             faults: Vec::new(),
+            misread: BTreeSet::new(),
+            file_is_lost: false,
         }
     }
 
     /// Reads the config file, if one is named, and what it says.
     pub(super) fn open_file(&mut self) -> (Option<Sourced<PathBuf>>, ClusterYml) {
         let Some(path) = self.pick(Id::Config, path, None) else {
+            self.file_is_lost = !self.knows(&[Id::Config]);
             return (None, ClusterYml::default());
         };
         self.file = path.value.display().to_string().into();
@@ -42,10 +51,12 @@ impl<'a> Layers<'a> {
             Err(error) => {
                 let what = format!("{} cannot be read: {}", self.file, io_words(&error));
                 self.fault(&path.origin, Wrong::new(what, "name a file that can be"));
+                self.file_is_lost = true;
                 ClusterYml::default()
             }
             Ok(bytes) => cluster_yml::parse(&self.file, &bytes).unwrap_or_else(|faults| {
                 self.faults.extend(faults.into_iter().map(Fault::from));
+                self.file_is_lost = true;
                 ClusterYml::default()
             }),
         };
@@ -69,7 +80,7 @@ impl<'a> Layers<'a> {
     /// What the command line says.
     pub(super) fn flag<T>(&mut self, id: Id, parse: Parse<T>) -> Option<Sourced<T>> {
         let text = self.inputs.flags.get(id)?;
-        self.parsed(text, Origin::Flag(id.spec().name), parse)
+        self.parsed(id, text, Origin::Flag(id.spec().name), parse)
     }
 
     /// What the environment says.
@@ -77,7 +88,7 @@ impl<'a> Layers<'a> {
         let environment = self.inputs.environment;
         let mut names = id.spec().env.iter();
         let (name, text) = names.find_map(|name| Some((*name, environment.get(name)?)))?;
-        self.parsed(text, Origin::Environment(name), parse)
+        self.parsed(id, text, Origin::Environment(name), parse)
     }
 
     /// What the file says.
@@ -92,18 +103,24 @@ impl<'a> Layers<'a> {
         }
     }
 
-    fn parsed<T>(&mut self, text: &str, origin: Origin, parse: Parse<T>) -> Option<Sourced<T>> {
+    fn parsed<T>(
+        &mut self,
+        id: Id,
+        text: &str,
+        origin: Origin,
+        parse: Parse<T>,
+    ) -> Option<Sourced<T>> {
         match parse(text) {
             Ok(value) => Some(Sourced { value, origin }),
             Err(wrong) => {
-                self.fault(&origin, wrong);
+                self.fault_of(id, &origin, wrong);
                 None
             }
         }
     }
 
-    /// The secret in a file that holds nothing else. White space around it is not part of it.
-    pub(super) fn secret_in(&mut self, path: Sourced<PathBuf>) -> Option<Sourced<Secret>> {
+    /// The secret `id` in a file that holds nothing else. White space around it is not part of it.
+    pub(super) fn secret_in(&mut self, id: Id, path: Sourced<PathBuf>) -> Option<Sourced<Secret>> {
         let shown = path.value.display();
         let wrong = match self.inputs.files.read(&path.value, MAX_SECRET) {
             Err(error) => format!("{shown} cannot be read: {}", io_words(&error)),
@@ -119,8 +136,14 @@ impl<'a> Layers<'a> {
             },
         };
         let cure = "name a file that holds nothing but the key";
-        self.fault(&path.origin, Wrong::new(wrong, cure));
+        self.fault_of(id, &path.origin, Wrong::new(wrong, cure));
         None
+    }
+
+    /// A value of an option that cannot be, for which nothing is put in its place.
+    pub(super) fn fault_of(&mut self, id: Id, origin: &Origin, wrong: Wrong) {
+        self.misread.insert(id);
+        self.fault(origin, wrong);
     }
 
     pub(super) fn fault(&mut self, origin: &Origin, wrong: Wrong) {
@@ -128,18 +151,20 @@ impl<'a> Layers<'a> {
         self.faults.push(Fault { place, wrong });
     }
 
-    /// Whether nothing is wrong so far: only then values can be compared with each other.
-    pub(super) fn is_sound(&self) -> bool {
-        self.faults.is_empty()
+    /// Whether it is certain what was said of these options, or that nothing was: only then can
+    /// one be missed, or two be compared with each other.
+    pub(super) fn knows(&self, options: &[Id]) -> bool {
+        !self.file_is_lost && self.read_rightly(options)
     }
 
-    pub(super) fn finish<T>(self, value: T) -> Result<T, ConfigError> {
-        if self.faults.is_empty() {
-            return Ok(value);
-        }
-        Err(ConfigError {
-            faults: self.faults,
-        })
+    /// Whether none of these options was said wrongly by a flag or in the environment.
+    pub(super) fn read_rightly(&self, options: &[Id]) -> bool {
+        !options.iter().any(|id| self.misread.contains(id))
+    }
+
+    /// The faults so far; they are not told again.
+    pub(super) fn take_faults(&mut self) -> Vec<Fault> {
+        std::mem::take(&mut self.faults)
     }
 }
 

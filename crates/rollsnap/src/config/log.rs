@@ -51,7 +51,7 @@ impl Log {
     pub fn resolve(inputs: Inputs<'_>) -> Result<Self, ConfigError> {
         let mut layers = Layers::new(inputs);
         let log = Self::of(&mut layers);
-        layers.finish(log)
+        ConfigError::unless_none(layers.take_faults(), log)
     }
 
     pub(super) fn of(layers: &mut Layers<'_>) -> Self {

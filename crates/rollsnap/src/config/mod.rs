@@ -6,9 +6,9 @@
 //! file ──┘              (all faults kept)
 //! ```
 //!
-//! Nothing here touches a socket, and files only through [`Files`]. What needs more than the text
-//! to be judged (certificates, addresses) is judged by whoever opens it; [`Bucket::fault`] gives
-//! such a complaint its place here.
+//! Nothing here touches a socket, and files only through [`Files`], but for the CA of the bucket,
+//! which `rollsnap-store` reads when it judges the bucket. The certificates of etcd are judged in
+//! [`assembly`](crate::assembly), for the commands that need them, together with all this.
 
 mod bucket;
 mod etcd;

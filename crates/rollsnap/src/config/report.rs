@@ -55,10 +55,8 @@ impl Settings {
         self.report_etcd(&mut rows);
         let schedule = &self.schedule;
         rows.add(Id::Snapshot, &schedule.active, bool::to_string);
-        rows.0.push(Row {
-            name: "interval",
-            value: GoDuration(schedule.interval.value).to_string(),
-            origin: schedule.interval.origin.to_string(),
+        rows.add(schedule.interval_by, &schedule.interval, |interval| {
+            GoDuration(*interval).to_string()
         });
         rows.add(
             Id::Retention,

@@ -25,6 +25,8 @@ pub struct Schedule {
     pub active: Sourced<bool>,
     /// The time between two, 1 s to ten years.
     pub interval: Sourced<Duration>,
+    /// The option that says the interval: [`Id::IntervalHours`] or [`Id::Creation`].
+    pub interval_by: Id,
     /// Which are kept.
     pub retention: Sourced<Retention>,
 }
@@ -45,17 +47,21 @@ impl Schedule {
         } else {
             (Interval::Hours(12), Kept::Count(6))
         };
-        let interval = interval
-            .unwrap_or_else(|| Sourced::default(usual_interval))
-            .map(Interval::duration);
+        let interval = interval.unwrap_or_else(|| Sourced::default(usual_interval));
+        let interval_by = match interval.value {
+            Interval::Hours(_) => Id::IntervalHours,
+            Interval::Creation(_) => Id::Creation,
+        };
+        let interval = interval.map(Interval::duration);
         let kept = retention.unwrap_or_else(|| Sourced::default(usual_kept));
-        if layers.is_sound() {
+        if layers.knows(&[Id::IntervalHours, Id::Creation, Id::Retention]) {
             check_age(layers, &interval, &kept);
         }
         let every = interval.value;
         Self {
             active: active(layers, file),
             interval,
+            interval_by,
             retention: kept.map(|kept| kept.over(every)),
         }
     }

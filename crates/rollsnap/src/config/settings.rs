@@ -10,7 +10,7 @@ use rollsnap_rke::duration;
 
 use super::layers::{self, Layers, located_path};
 use super::options::Id;
-use super::{Bucket, ConfigError, Etcd, Inputs, Log, Schedule, Sourced};
+use super::{Bucket, ConfigError, Etcd, Fault, Inputs, Log, Schedule, Sourced};
 
 /// Everything that is in force. Each value knows who said it.
 #[derive(Debug, Clone)]
@@ -43,27 +43,51 @@ pub struct Making {
 }
 
 impl Settings {
-    /// Flags over environment over file over defaults.
+    /// Flags over environment over file over defaults, for a command that asks no etcd: what is
+    /// wrong about etcd waits in [`Etcd::faults`].
     ///
-    /// Reads the config file and the files of keys; everything else is only named here.
+    /// Reads the config file, the files of keys, and the bucket's CA.
     ///
     /// # Errors
     /// Every fault of all three at once. What depends on several values is only judged when each
     /// of them is right by itself.
     pub fn resolve(inputs: Inputs<'_>) -> Result<Self, ConfigError> {
+        let (settings, faults) = Self::read(inputs);
+        ConfigError::unless_none(faults, settings)
+    }
+
+    /// As [`resolve`](Self::resolve), but what is wrong in words about etcd is an error too. Its
+    /// certificates are not read.
+    ///
+    /// # Errors
+    /// Every fault at once.
+    pub fn resolve_with_etcd(inputs: Inputs<'_>) -> Result<Self, ConfigError> {
+        let (settings, mut faults) = Self::read(inputs);
+        faults.extend(settings.etcd.faults.iter().cloned());
+        ConfigError::unless_none(faults, settings)
+    }
+
+    /// What was said as far as it is right, and what is wrong with the rest, but for
+    /// [`Etcd::faults`]. Only settings without faults are those that somebody wants.
+    pub(crate) fn read(inputs: Inputs<'_>) -> (Self, Vec<Fault>) {
         let mut layers = Layers::new(inputs);
         let (config, file) = layers.open_file();
         let dir = layers.pick(Id::Dir, layers::path, located_path(file.own.dir.clone()));
+        let making = Making::of(&mut layers, &file);
+        let log = Log::of(&mut layers);
+        let schedule = Schedule::of(&mut layers, &file);
+        let bucket = Bucket::of(&mut layers, &file);
+        let faults = layers.take_faults();
         let settings = Self {
             config,
             dir: dir.unwrap_or_else(|| Sourced::default(Id::Dir.spec().default.into())),
-            making: Making::of(&mut layers, &file),
-            log: Log::of(&mut layers),
             etcd: Etcd::of(&mut layers, &file),
-            schedule: Schedule::of(&mut layers, &file),
-            bucket: Bucket::of(&mut layers, &file),
+            schedule,
+            making,
+            bucket,
+            log,
         };
-        layers.finish(settings)
+        (settings, faults)
     }
 }
 

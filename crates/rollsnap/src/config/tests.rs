@@ -67,12 +67,16 @@ impl Machine {
         self
     }
 
-    fn resolve(&self) -> Result<Settings, ConfigError> {
-        Settings::resolve(Inputs {
+    fn inputs(&self) -> Inputs<'_> {
+        Inputs {
             flags: &self.flags,
             environment: &self.environment,
             files: &self.files,
-        })
+        }
+    }
+
+    fn resolve(&self) -> Result<Settings, ConfigError> {
+        Settings::resolve_with_etcd(self.inputs())
     }
 
     fn settings(&self) -> Settings {
@@ -460,8 +464,10 @@ fn keys_come_from_files_too_and_from_one_place_of_a_layer() {
     );
     let machine = Machine::default()
         .flag(Id::BucketName, "b")
-        .flag(Id::AccessKeyFile, "/a")
-        .env([("S3_SECRET_KEY", "aHVudGVyMg=="), ("S3_ACCESS_KEY", "x")])
+        .env([
+            ("S3_SECRET_KEY", "aHVudGVyMg=="),
+            ("ROLLSNAP_ACCESS_KEY_FILE", "/a"),
+        ])
         .file("/a", "AKIA");
     let bucket = machine.settings().bucket.value.unwrap();
     assert_eq!(bucket.access_key.value.reveal(), "AKIA");
@@ -474,16 +480,176 @@ fn keys_come_from_files_too_and_from_one_place_of_a_layer() {
 
 #[test]
 fn a_complaint_of_the_store_gets_the_place_where_it_was_said() {
-    let machine =
-        Machine::config("s3backupconfig:\n  bucket_name: b\n  access_key: a\n  secret_key: s\n")
-            .env([("S3_ENDPOINT", "https://h?x=1")]);
-    let bucket = machine.settings().bucket.value.unwrap();
-    for (key, fault) in [
-        ("bucket_name", "c.yml:2: s3backupconfig.bucket_name: is odd"),
-        ("endpoint", "environment S3_ENDPOINT: is odd"),
-        ("folder", "folder: is odd"),
+    let machine = Machine::config(
+        "s3backupconfig:\n  bucket_name: b/c\n  access_key: a b\n  secret_key: s\n",
+    )
+    .env([("S3_ENDPOINT", "https://h?x=1")])
+    .flag(Id::Folder, "a/../b");
+    let complaints = machine.complaints();
+    let lines: Vec<_> = complaints.lines().collect();
+    for (line, begins) in lines.iter().zip([
+        "environment S3_ENDPOINT: has a query",
+        "c.yml:2: s3backupconfig.bucket_name: ",
+        "--folder: ",
+        "c.yml:3: s3backupconfig.access_key: holds white space",
+    ]) {
+        assert!(line.starts_with(begins), "{complaints}");
+    }
+    assert_eq!(lines.len(), 4, "{complaints}");
+}
+
+#[test]
+fn what_is_missing_hides_no_fault_of_what_is_there() {
+    let machine = Machine::default()
+        .flag(Id::S3Endpoint, "https://h?x=1")
+        .flag(Id::AccessKeyFile, "/gone")
+        .env([("S3_SECRET_KEY", "c2 0x")]);
+    let complaints = machine.complaints();
+    let begins = [
+        "--access-key-file: /gone cannot be read",
+        "--s3-endpoint: asks for copies in a bucket, but none is named",
+        "--s3-endpoint: has a query",
+        "environment S3_SECRET_KEY: holds white space",
+    ];
+    assert_eq!(complaints.lines().count(), begins.len(), "{complaints}");
+    for (line, begins) in complaints.lines().zip(begins) {
+        assert!(line.starts_with(begins), "{complaints}");
+    }
+}
+
+#[test]
+fn settings_schedule_bucket_and_etcd_are_all_judged_in_one_run() {
+    let machine = Machine::default()
+        .flag(Id::IntervalHours, "x")
+        .flag(Id::Cacert, "/nonexist/ca.pem")
+        .flag(Id::Endpoints, "h:port,https://[x")
+        .flag(Id::User, "root")
+        .env([
+            ("ROLLSNAP_BUCKET_NAME", "bucket"),
+            ("S3_ENDPOINT", "https://h?x=1"),
+            ("ROLLSNAP_ACCESS_KEY", "a b"),
+            ("ROLLSNAP_SECRET_KEY", "a\tb"),
+            ("S3_ENDPOINT_CA", "/nonexist/s3.pem"),
+        ]);
+    let failure = crate::assembly::settings(machine.inputs()).unwrap_err();
+    let begins = [
+        "--interval-hours: is \"x\"",
+        "environment S3_ENDPOINT: has a query",
+        "environment ROLLSNAP_ACCESS_KEY: holds white space",
+        "environment ROLLSNAP_SECRET_KEY: holds white space",
+        "environment S3_ENDPOINT_CA: read /nonexist/s3.pem: no such file",
+        "--user: has no password",
+        "--endpoints: endpoint \"h:port\": has a port that is none",
+        "--cacert: read CA /nonexist/ca.pem: no such file or directory; give the PEM file",
+        "--endpoints: endpoint \"https://[x\": has a [ without ]",
+    ];
+    let lines: Vec<_> = failure.message.lines().collect();
+    assert_eq!(lines.len(), begins.len(), "{failure}");
+    for (line, begins) in lines.iter().zip(begins) {
+        assert!(line.starts_with(begins), "{line}\n{failure}");
+    }
+    assert_eq!(failure.kind, rollsnap_engine::Kind::Config);
+}
+
+#[test]
+fn each_file_of_etcd_is_complained_of_at_its_option() {
+    let machine = Machine::default().flag(Id::Cert, "/nonexist/cert").env([
+        ("ETCD_CACERT", "/nonexist/ca"),
+        ("ETCDCTL_KEY", "/nonexist/key"),
+        ("ETCDCTL_USER", "root"),
+        ("ROLLSNAP_PASSWORD_FILE", "/nonexist/password"),
+    ]);
+    let failure = crate::assembly::settings(machine.inputs()).unwrap_err();
+    let places: Vec<_> = failure
+        .message
+        .lines()
+        .map(|line| line.split(": no such file").next().unwrap())
+        .collect();
+    assert_eq!(
+        places,
+        [
+            "environment ETCD_CACERT: read CA /nonexist/ca",
+            "--cert: read certificate /nonexist/cert",
+            "environment ETCDCTL_KEY: read key /nonexist/key",
+            "environment ROLLSNAP_PASSWORD_FILE: read password file /nonexist/password",
+        ]
+    );
+
+    let alone = Machine::default().flag(Id::Cacert, "/nonexist/ca");
+    let failure = crate::assembly::settings(alone.inputs()).unwrap_err();
+    assert_eq!(
+        failure.message,
+        "--cacert: read CA /nonexist/ca: no such file or directory"
+    );
+    assert!(failure.hint.unwrap().starts_with("give the PEM file"));
+}
+
+#[test]
+fn who_asks_no_etcd_is_not_held_up_by_its_faults() {
+    let machine = Machine::default()
+        .flag(Id::Cert, "/c")
+        .flag(Id::Endpoints, ",")
+        .flag(Id::PasswordFile, "/p");
+    assert_eq!(
+        machine.complaints(),
+        "--endpoints: names no endpoint; write host:port, several with commas between them\n\
+         --cert: is only half of a pair; give the certificate's key too: --key\n\
+         --password-file: is a password without a user; name the user with --user"
+    );
+    let settings = Settings::resolve(machine.inputs()).unwrap();
+    let failure = crate::assembly::source(&settings).unwrap_err();
+    assert_eq!(
+        failure.message,
+        machine.complaints(),
+        "but nobody asks the default endpoint instead"
+    );
+    let dir = Settings::resolve(machine.flag(Id::Dir, "").inputs());
+    assert_eq!(dir.unwrap_err().faults().len(), 1);
+}
+
+#[test]
+fn a_pair_of_keys_comes_from_one_layer() {
+    let file = "s3backupconfig:\n  bucket_name: b\n  secret_key: s\n";
+    let machine = Machine::config(file).env([("AWS_ACCESS_KEY_ID", "AKIA")]);
+    assert_eq!(
+        machine.complaints(),
+        "environment AWS_ACCESS_KEY_ID: is the access key, but the secret key comes from \
+         file c.yml line 3; give both in one place"
+    );
+    let machine = Machine::config(file)
+        .flag(Id::AccessKeyFile, "/a")
+        .file("/a", "AKIA");
+    assert!(
+        machine
+            .complaints()
+            .starts_with("--access-key-file: is the access key")
+    );
+    let one_layer = machine
+        .flag(Id::SecretKey, "hunter2")
+        .env([("AWS_ACCESS_KEY_ID", "of another pair")]);
+    assert!(one_layer.settings().bucket.value.is_some());
+    let one_layer = Machine::config(file).file("/s", "s").env([
+        ("AWS_ACCESS_KEY_ID", "AKIA"),
+        ("ROLLSNAP_SECRET_KEY_FILE", "/s"),
+    ]);
+    assert!(one_layer.settings().bucket.value.is_some());
+}
+
+#[test]
+fn the_interval_is_shown_under_the_option_that_says_it() {
+    for (text, name, origin) in [
+        ("interval_hours: 2", "interval-hours", "file c.yml line 1"),
+        ("creation: 2h", "creation", "file c.yml line 1"),
+        ("retention: 24h", "creation", "default"),
+        ("retention: 3", "interval-hours", "default"),
     ] {
-        assert_eq!(bucket.fault(key, "is odd").to_string(), fault);
+        let rows = Machine::config(text).settings().report();
+        let rows: Vec<_> = rows
+            .iter()
+            .filter(|row| ["interval", "interval-hours", "creation"].contains(&row.name))
+            .map(|row| (row.name, &*row.origin))
+            .collect();
+        assert_eq!(rows, [(name, origin)], "{text}");
     }
 }
 
@@ -511,11 +677,11 @@ c.yml:3: backup_config.endpoint_ca: is no key here; it belongs at backup_config.
 environment ROLLSNAP_COMPRESSION: is \"gzip\"; write none or zstd
 --timeout: is \"300\"; a unit is missing: write 300m0s for minutes or 300h for hours
 environment ROLLSNAP_LOG_FORMAT: is \"xml\"; write logfmt or json
---endpoints: names no endpoint; write host:port, several with commas between them
 --creation: is \"5M\"; M is no unit here: write 5m for minutes
 environment ROLLSNAP_INTERVAL_HOURS: is \"1.5\"; write a whole number of hours, such as 12; a duration belongs to --creation
 --retention: is -1; write 1 to 100000 snapshots
-environment S3_BACKUP: is \"yes\"; write true or false"
+environment S3_BACKUP: is \"yes\"; write true or false
+--endpoints: names no endpoint; write host:port, several with commas between them"
     );
 }
 
@@ -562,8 +728,8 @@ fn a_config_file_that_cannot_be_used_is_told() {
 
 #[test]
 fn the_report_shows_every_value_with_its_origin_and_no_secret() {
-    let machine = Machine::config("creation: 1h\nbackup_config:\n  s3backupconfig:\n    bucket_name: b\n    secret_key: hunter2\n")
-        .env([("S3_ACCESS_KEY", "hunter3"), ("ETCDCTL_USER", "root:hunter4"), ("AWS_REGION", "eu-1")])
+    let machine = Machine::config("creation: 1h\nbackup_config:\n  s3backupconfig:\n    bucket_name: b\n    secret_key: hunter2\n    access_key: hunter3\n")
+        .env([("ETCDCTL_USER", "root:hunter4"), ("AWS_REGION", "eu-1")])
         .flag(Id::Retention, "48h")
         .rke_node();
     let settings = machine.settings();
@@ -578,7 +744,7 @@ key             /etc/kubernetes/ssl/kube-node-key.pem  found in /etc/kubernetes/
 user            root                                   environment ETCDCTL_USER
 password        ***                                    environment ETCDCTL_USER
 snapshot        true                                   default
-interval        1h0m0s                                 file c.yml line 1
+creation        1h0m0s                                 file c.yml line 1
 retention       48h0m0s, and the newest 48             flag --retention
 compression     none                                   default
 safe-timestamp  false                                  default
@@ -589,7 +755,7 @@ s3-endpoint-ca  the system's                           default
 bucket-name     b                                      file c.yml line 4
 region          eu-1                                   environment AWS_REGION
 folder          the bucket's top                       default
-access-key      ***                                    environment S3_ACCESS_KEY
+access-key      ***                                    file c.yml line 6
 secret-key      ***                                    file c.yml line 5
 log-format      logfmt                                 default
 debug           false                                  default
