@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rollsnap_store::{ErrorKind, Location, ObjectName, Store, StoreError, Tail, Upload};
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::{Codec, Manifest, SnapshotName};
 
@@ -18,10 +18,11 @@ use crate::{Codec, Manifest, SnapshotName};
 /// and must not find the last one's upload still there.
 const ABANDON: Duration = Duration::from_secs(5);
 
-/// A running upload, not yet visible.
+/// A running upload, not yet visible. Dropped, it drops the upload with all that is begun
+/// ([`tended`](crate::tended) says what becomes of it).
 pub struct Following {
     remote: Arc<dyn Store>,
-    task: JoinHandle<Result<Box<dyn Upload>, StoreError>>,
+    task: AbortOnDropHandle<Result<Box<dyn Upload>, StoreError>>,
     began: Instant,
 }
 
@@ -43,7 +44,7 @@ impl Following {
         let task = tokio::spawn(copy(Arc::clone(&remote), name, codec, tail));
         Self {
             remote,
-            task,
+            task: AbortOnDropHandle::new(task),
             began: Instant::now(),
         }
     }
@@ -67,8 +68,7 @@ impl Following {
 
     /// Drops the upload. The spool must be gone already, which ends the copying.
     ///
-    /// Bounded: a bucket that hangs is not waited for. It is then cut off without a word, and
-    /// what it holds of the upload stays invisible there.
+    /// Bounded: a bucket that hangs is not waited for.
     pub async fn abandon(mut self) {
         let abandoned = async {
             // Its error is the spool's end, which the caller knows better.
@@ -76,9 +76,7 @@ impl Following {
                 let _ = upload.abort().await;
             }
         };
-        if timeout(ABANDON, abandoned).await.is_err() {
-            self.task.abort();
-        }
+        let _ = timeout(ABANDON, abandoned).await;
     }
 }
 

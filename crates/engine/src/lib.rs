@@ -22,6 +22,7 @@ pub mod retention;
 pub mod roller;
 mod rounds;
 pub mod schedule;
+pub mod tended;
 
 pub use catalog::{Catalog, Entry, Standing};
 pub use clock::{Clock, SystemClock};

@@ -22,6 +22,7 @@ use crate::reconcile::{complete_drafts, sweep_orphans};
 use crate::retention::{Ages, Guard, Retention};
 use crate::rounds::{self, Rounds};
 use crate::schedule::{Schedule, clock_jump};
+use crate::tended::Tended;
 use crate::{Catalog, Manifest, SnapshotName, backoff, prune};
 
 /// How often the loop looks at the wall clock while nothing is due.
@@ -30,6 +31,10 @@ const HEARTBEAT: Duration = Duration::from_secs(60);
 /// A wall clock is said to have jumped when it parts from the monotonic one by more than this
 /// between two looks. Slewing (at most 500 ppm) stays far below.
 const JUMP: TimeDelta = TimeDelta::seconds(5);
+
+/// How long the bucket has, at the end, to forget the uploads that were cut or to complete the one
+/// whose parts are all there.
+const LAST_WORD: Duration = Duration::from_secs(3);
 
 /// Longer than any process lives, for sums of times that have no end.
 const LONG: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
@@ -62,12 +67,15 @@ struct State {
     /// Until when ages are doubted.
     doubt_until: Option<Instant>,
     local: catalog::Reader,
+    /// The bucket, where there is one. What is dropped on the way to it is aborted.
+    remote: Option<Tended>,
     rounds: Rounds,
 }
 
 impl Roller {
     /// Works until told to stop. A save that is running then goes on to its end; `abandon` drops
-    /// it clean. An upload that is cut is paid by the next run.
+    /// it clean. An upload that is cut is paid by the next run, and the bucket has three seconds
+    /// to forget its parts.
     pub async fn run(&self, stop: &CancellationToken, abandon: &CancellationToken) {
         let mut state = tokio::select! {
             biased;
@@ -91,6 +99,9 @@ impl Roller {
             }
         }
         state.rounds.stop();
+        if let Some(remote) = state.remote {
+            remote.rest(LAST_WORD).await;
+        }
     }
 
     /// What a waking leads to. Every part of it may be dropped where it waits.
@@ -129,7 +140,9 @@ impl Roller {
         // Both clocks at one moment: all of the above may have taken long.
         let (began, now) = (Instant::now(), pipeline.clock.now());
         let first = self.schedule.first_wait(successes, now);
-        let mut rounds = Rounds::new(self.mirror());
+        let remote = pipeline.remote.clone().map(Tended::new);
+        let mirror = remote.as_ref().map(|remote| self.mirror(remote));
+        let mut rounds = Rounds::new(mirror);
         if catalog.proved().any(|manifest| ours(&manifest)) {
             // What an earlier run owes is paid at once.
             rounds.want();
@@ -143,6 +156,7 @@ impl Roller {
             looked: (began, now),
             doubt_until: None,
             local,
+            remote,
             rounds,
         }
     }
@@ -160,17 +174,16 @@ impl Roller {
         }
     }
 
-    fn mirror(&self) -> Option<Mirror> {
-        let pipeline = &self.pipeline;
-        pipeline.remote.as_ref().map(|remote| Mirror {
-            local: Arc::clone(&pipeline.local),
-            remote: Arc::clone(remote),
+    fn mirror(&self, remote: &Tended) -> Mirror {
+        Mirror {
+            local: Arc::clone(&self.pipeline.local),
+            remote: Arc::new(remote.clone()),
             retention: self.retention,
-            clock: Arc::clone(&pipeline.clock),
+            clock: Arc::clone(&self.pipeline.clock),
             observer: Arc::clone(&self.observer),
             reader: catalog::Reader::default(),
             given_up: BTreeSet::new(),
-        })
+        }
     }
 
     async fn recover(&self) {
@@ -223,9 +236,8 @@ impl Roller {
         let order = self.order(state).await;
         // Two uploads at once would take twice the memory.
         let mut pipeline = self.pipeline.clone();
-        if state.rounds.is_running() {
-            pipeline.remote = None;
-        }
+        let free = state.remote.as_ref().filter(|_| !state.rounds.is_running());
+        pipeline.remote = free.map(|remote| Arc::new(remote.clone()) as _);
         match pipeline.save(&order, &|_, _| {}).await {
             Ok(saved) => {
                 state.due = began + self.schedule.next_wait(began - state.due);

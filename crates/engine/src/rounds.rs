@@ -138,7 +138,8 @@ impl Rounds {
         self.next.get_or_insert(Instant::now() + pause);
     }
 
-    /// Ends the running round where it is. What it owed is paid by the next run.
+    /// Ends the running round where it is, and drops its upload. What it owed is paid by the next
+    /// run.
     pub(crate) fn stop(self) {
         if let Some(running) = self.running {
             running.abort();

@@ -20,8 +20,8 @@ use crate::signals::Orders;
 use crate::supervisor;
 
 /// How long a running save may go on after the first SIGTERM. Docker kills after 10 s, and what
-/// was dropped must be cleaned up before that.
-const GRACE: Duration = Duration::from_secs(8);
+/// was dropped must be cleaned up before that, for which the roller takes up to 3 s.
+const GRACE: Duration = Duration::from_secs(6);
 
 /// What the daemon is made from.
 pub struct Daemon<'a> {

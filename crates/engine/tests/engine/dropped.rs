@@ -1,14 +1,26 @@
 //! A save that is dropped wherever it waits leaves nothing or the whole.
 
+use std::sync::Arc;
+
 use rollsnap_engine::Codec;
 use rollsnap_engine::catalog::Standing;
 use rollsnap_engine::event::Recovery;
+use rollsnap_engine::pipeline::Pipeline;
 use rollsnap_engine::reconcile::complete_drafts;
+use rollsnap_engine::tended::Tended;
 use rollsnap_store::{ObjectName, Store};
 
 use crate::bench::{Answer, Gate, World, catalog, name_of, order, polled, quiet, write};
 
 const NAME: &str = "2026-05-01T12:00:00Z_etcd";
+
+/// A good pipeline whose uploads are tended, as the roller has it.
+fn tended(world: &World) -> Pipeline {
+    let mut pipeline = world.good_pipeline();
+    let remote = pipeline.remote.take().expect("every world has a bucket");
+    pipeline.remote = Some(Arc::new(Tended::new(remote)));
+    pipeline
+}
 
 #[tokio::test(start_paused = true)]
 async fn a_save_dropped_at_any_point_leaves_nothing_or_the_whole() {
@@ -19,7 +31,7 @@ async fn a_save_dropped_at_any_point_leaves_nothing_or_the_whole() {
             world.codec = codec;
             world.local_gate = Gate::winding();
             world.remote_gate = Gate::winding();
-            let pipeline = world.good_pipeline();
+            let pipeline = tended(&world);
             let what = order(NAME);
             let save = async {
                 let saved = pipeline.save(&what, &|_, _| {}).await.unwrap();
@@ -29,6 +41,7 @@ async fn a_save_dropped_at_any_point_leaves_nothing_or_the_whole() {
             let done = polled(save, times).await.is_some();
             quiet().await;
             world.promises().await;
+            assert_eq!(world.remote_ways.pending(), 0, "{times}");
 
             // What the next start does.
             complete_drafts(&*pipeline.local, &*pipeline.drafts)
@@ -60,13 +73,14 @@ async fn a_bad_save_dropped_at_any_point_leaves_nothing() {
             world.local_gate = Gate::winding();
             world.remote_gate = Gate::winding();
             world.member.then([answer]);
-            let pipeline = world.good_pipeline();
+            let pipeline = tended(&world);
             let what = order(NAME);
             let done = polled(pipeline.save(&what, &|_, _| {}), times).await;
             quiet().await;
             for store in [&world.local, &world.drafts, &world.remote] {
                 assert_eq!(store.list("").await.unwrap(), [], "{answer:?} {times}");
             }
+            assert_eq!(world.remote_ways.pending(), 0, "{answer:?} {times}");
             if let Some(done) = done {
                 done.unwrap_err();
                 break;

@@ -6,6 +6,7 @@ use rollsnap_store::Store;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::bench::database::golden;
 use crate::bench::{Answer, Told, World, quiet};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -68,6 +69,7 @@ async fn a_save_past_the_grace_period_is_dropped_clean() {
         for store in [&world.local, &world.drafts, &world.remote] {
             assert_eq!(store.list("").await.unwrap(), [], "{at}");
         }
+        assert_eq!(world.remote_ways.pending(), 0, "{at}");
         assert_eq!(
             world.diary.count(|t| matches!(t, Told::SaveFailed { .. })),
             0
@@ -122,5 +124,53 @@ async fn a_stop_before_the_start_is_heard() {
     let world = World::new();
     let took = stopped(&world, Duration::ZERO, MINUTE).await;
     assert_eq!(took, Duration::ZERO);
+    world.promises().await;
+}
+
+/// The bucket is so slow that the stop falls into each step of an upload.
+async fn an_upload_is_cut(world: &World, pace: Duration) {
+    world.remote_ways.pace(pace);
+    for seconds in 1..12 {
+        let took = stopped(world, Duration::from_secs(seconds), MINUTE).await;
+        assert!(took <= Duration::from_secs(3), "{seconds}: {took:?}");
+        assert_eq!(world.remote_ways.pending(), 0, "{seconds}");
+        world.promises().await;
+    }
+    world.remote_ways.pace(Duration::ZERO);
+    world.run(MINUTE).await;
+    world.healed().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_leaves_no_parts_of_a_following_upload() {
+    let world = World::new();
+    world.member.holds(golden());
+    an_upload_is_cut(&world, Duration::from_millis(2500)).await;
+    assert_eq!(world.diary.saved().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_leaves_no_parts_of_a_debt_that_is_paid() {
+    let world = World::new();
+    world.member.holds(golden());
+    world.remote_gate.shut();
+    world.run(MINUTE).await;
+    world.remote_gate.reopen();
+    assert_eq!(world.proved(&world.local).await.len(), 1);
+    an_upload_is_cut(&world, Duration::from_millis(400)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bucket_that_never_answers_an_abort_holds_up_the_stop_for_three_seconds() {
+    let world = World::new();
+    world.member.holds(golden());
+    world.remote_ways.pace(HOUR);
+    let shut_later = async {
+        sleep(MINUTE / 2).await;
+        assert_eq!(world.remote_ways.pending(), 1);
+        world.remote_gate.shut();
+    };
+    let (took, ()) = tokio::join!(stopped(&world, MINUTE, MINUTE), shut_later);
+    assert_eq!(took, Duration::from_secs(3));
     world.promises().await;
 }

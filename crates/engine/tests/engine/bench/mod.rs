@@ -1,6 +1,7 @@
 //! The engine between doors that a test holds: a scripted member, stores in memory that fail or
 //! wait on demand, a clock that can be set, and a diary of everything told.
 
+mod bucket;
 mod clock;
 pub(crate) mod database;
 mod diary;
@@ -10,6 +11,7 @@ mod member;
 mod polls;
 mod world;
 
+pub(crate) use bucket::{Bucket, Deletes, Ways};
 pub(crate) use clock::WallClock;
 pub(crate) use diary::{Diary, Told, chain};
 pub(crate) use drafts::{LostDrafts, StoreDrafts};

@@ -22,7 +22,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::{Diary, Gate, Gated, Member, StoreDrafts, WallClock};
+use super::{Bucket, Diary, Gate, Gated, Member, StoreDrafts, WallClock, Ways};
 
 pub(crate) struct World {
     pub(crate) member: Arc<Member>,
@@ -31,6 +31,7 @@ pub(crate) struct World {
     pub(crate) local: Memory,
     pub(crate) drafts: Memory,
     pub(crate) remote: Memory,
+    pub(crate) remote_ways: Ways,
     pub(crate) local_gate: Gate,
     pub(crate) remote_gate: Gate,
     pub(crate) codec: Codec,
@@ -50,6 +51,7 @@ impl World {
             local: Memory::new("here"),
             drafts: Memory::new("drafts"),
             remote: Memory::new("there"),
+            remote_ways: Ways::default(),
             local_gate: Gate::open(),
             remote_gate: Gate::open(),
             codec: Codec::None,
@@ -63,7 +65,8 @@ impl World {
     pub(crate) fn pipeline(&self, here: &Faults, there: &Faults) -> Pipeline {
         let local = Gated::new(self.local.clone(), self.local_gate.clone());
         let drafts = Gated::new(self.drafts.clone(), self.local_gate.clone());
-        let remote = Gated::new(self.remote.clone(), self.remote_gate.clone());
+        let remote = Bucket::new(self.remote.clone(), self.remote_ways.clone());
+        let remote = Gated::new(remote, self.remote_gate.clone());
         let local = Faulty::new(local, here.clone());
         Pipeline {
             source: Arc::clone(&self.member) as _,

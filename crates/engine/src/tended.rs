@@ -1,0 +1,151 @@
+//! A store whose uploads are never dropped without a word.
+//!
+//! An [`Upload`] that is merely dropped is invisible, but a bucket keeps its parts, and bills
+//! for them. Futures here are dropped wherever they wait: by a stop, by a limit, by a save that
+//! failed. So what drops an upload need not care: the abort follows by itself, and whoever ends
+//! the program waits for it.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use rollsnap_store::{
+    BoxRead, ErrorKind, Location, ObjectInfo, ObjectName, Store, StoreError, Upload,
+};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+/// A store around another. An upload of it that is dropped is aborted; a commit or an abort that
+/// is no longer waited for goes on. Clones share their uploads.
+#[derive(Clone)]
+pub struct Tended {
+    inner: Arc<dyn Store>,
+    uploads: TaskTracker,
+}
+
+impl Tended {
+    /// Tends the uploads to `inner`.
+    pub fn new(inner: Arc<dyn Store>) -> Self {
+        let uploads = TaskTracker::new();
+        // Only then can an end be waited for; uploads may begin all the same.
+        uploads.close();
+        Self { inner, uploads }
+    }
+
+    /// Waits until no upload is left, at most so long. What is left then stays invisible in the
+    /// bucket until its own rules remove it.
+    pub async fn rest(&self, most: Duration) {
+        let _ = timeout(most, self.uploads.wait()).await;
+    }
+}
+
+impl fmt::Debug for Tended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tended({})", self.inner.location())
+    }
+}
+
+#[async_trait]
+impl Store for Tended {
+    fn location(&self) -> &Location {
+        self.inner.location()
+    }
+
+    async fn begin(&self, name: &ObjectName) -> Result<Box<dyn Upload>, StoreError> {
+        // Counted before it exists: nobody must think in between that there is none.
+        let token = self.uploads.token();
+        let upload = self.inner.begin(name).await?;
+        Ok(Box::new(TendedUpload {
+            upload: Some(upload),
+            location: self.location().clone(),
+            uploads: self.uploads.clone(),
+            _token: token,
+        }))
+    }
+
+    async fn read(
+        &self,
+        name: &ObjectName,
+        range: Option<Range<u64>>,
+    ) -> Result<BoxRead, StoreError> {
+        self.inner.read(name, range).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<ObjectInfo>, StoreError> {
+        self.inner.list(prefix).await
+    }
+
+    async fn delete(&self, name: &ObjectName) -> Result<(), StoreError> {
+        self.inner.delete(name).await
+    }
+}
+
+/// Why an upload is still held.
+const HELD: &str = "only commit and abort give the upload up, and they take all of this";
+
+struct TendedUpload {
+    /// Here until it is committed or aborted, which both take all of it.
+    upload: Option<Box<dyn Upload>>,
+    location: Location,
+    uploads: TaskTracker,
+    /// Given back last, when what a drop began is counted already.
+    _token: TaskTrackerToken,
+}
+
+impl TendedUpload {
+    /// Lets a commit or an abort go on by itself, and waits for its end.
+    async fn end<T, E>(
+        mut self: Box<Self>,
+        end: impl FnOnce(Box<dyn Upload>) -> E,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        E: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let upload = self.upload.take().expect(HELD);
+        let task = self.uploads.spawn(end(upload));
+        task.await.unwrap_or_else(|error| {
+            let kind = ErrorKind::Unavailable;
+            let message = "its task ended early";
+            Err(StoreError::at(kind, "upload to", &self.location, message).caused_by(error))
+        })
+    }
+}
+
+#[async_trait]
+impl Upload for TendedUpload {
+    fn part_size(&self) -> usize {
+        self.upload.as_ref().expect(HELD).part_size()
+    }
+
+    async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError> {
+        self.upload.as_mut().expect(HELD).write(bytes).await
+    }
+
+    async fn commit(self: Box<Self>) -> Result<ObjectInfo, StoreError> {
+        self.end(Upload::commit).await
+    }
+
+    async fn abort(self: Box<Self>) -> Result<(), StoreError> {
+        self.end(Upload::abort).await
+    }
+}
+
+impl Drop for TendedUpload {
+    fn drop(&mut self) {
+        // Without a runtime the process is at its end, and nothing can be sent any more.
+        if let (Some(upload), Ok(runtime)) = (self.upload.take(), Handle::try_current()) {
+            self.uploads.spawn_on(
+                async move {
+                    let _ = upload.abort().await;
+                },
+                &runtime,
+            );
+        }
+    }
+}
