@@ -24,6 +24,8 @@ pub(super) enum Fault {
     Refusal(Box<Refusal>),
     /// A reply that S3 would not give.
     Nonsense(String),
+    /// Not there, in the words of something that is no S3 server.
+    Stranger,
     /// The request could not be made.
     Unsignable(S3Error),
 }
@@ -44,10 +46,10 @@ impl Fault {
     /// Whether the same request may succeed a little later.
     pub(super) fn is_transient(&self) -> bool {
         match self {
-            Self::Line(line) => line.kind.is_transient(),
+            Self::Line(line) => line.kind().is_transient(),
             Self::Refusal(refusal) => refusal.is_transient(),
             Self::Nonsense(_) => true,
-            Self::Unsignable(_) => false,
+            Self::Stranger | Self::Unsignable(_) => false,
         }
     }
 
@@ -67,6 +69,16 @@ impl Fault {
         matches!(self, Self::Refusal(refusal) if refusal.status == status)
     }
 
+    /// What it means that a listing was answered so. A bucket that is not there has its code, and
+    /// a folder without objects is no fault: a bare 404 is the answer of something else.
+    pub(super) fn of_a_listing(self) -> Self {
+        if self.has_status(404) && self.has_code("") {
+            Self::Stranger
+        } else {
+            self
+        }
+    }
+
     /// Tells it of `verb` on `object`. `place` is the bucket and its server, for the messages that
     /// are about them rather than about the object.
     pub(super) fn tell(
@@ -76,24 +88,18 @@ impl Fault {
         place: &Place<'_>,
     ) -> StoreError {
         match self {
-            Self::Line(line) => {
-                let message = format!("{}: {}", place.endpoint, line.message);
-                let error = StoreError::at(line.kind, verb, object, message);
-                let error = match line.hint {
-                    Some(hint) => error.with_hint(hint),
-                    None => error,
-                };
-                match line.cause {
-                    Some(cause) => error.caused_by(cause),
-                    None => error,
-                }
-            }
+            Self::Line(line) => line.tell(verb, object, place.endpoint),
             Self::Refusal(refusal) => refusal.tell(verb, object, place),
             Self::Nonsense(message) => {
                 StoreError::at(ErrorKind::Unavailable, verb, object, message).with_hint(format!(
                     "see whether {} is an S3 server, and whether a proxy answers for it",
                     place.endpoint
                 ))
+            }
+            Self::Stranger => {
+                let message = format!("no S3 server answers at {}: 404", place.endpoint);
+                StoreError::at(ErrorKind::Config, verb, object, message)
+                    .with_hint("correct endpoint: something else answers there")
             }
             Self::Unsignable(cause) => {
                 StoreError::at(ErrorKind::Config, verb, object, "sign the request").caused_by(cause)

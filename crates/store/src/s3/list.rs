@@ -67,9 +67,9 @@ async fn page(
         start_after: None,
         max_keys,
     };
-    client
-        .call(&Call::new("", command))
-        .await?
+    let reply = client.call(&Call::new("", command)).await;
+    reply
+        .map_err(Fault::of_a_listing)?
         .model("listing of a bucket")
 }
 

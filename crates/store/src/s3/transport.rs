@@ -78,13 +78,13 @@ impl Transport {
         loop {
             tokio::select! {
                 biased;
-                done = &mut sending => return done.map_err(LineFault::new),
+                done = &mut sending => return done.map_err(|error| LineFault::new(&error)),
                 () = progress.moved.notified() => {
                     if progress.all_taken.load(Ordering::Acquire) {
                         patience = self.stall + begun.elapsed();
                     }
                 }
-                () = sleep(patience) => return Err(LineFault::stalled(patience)),
+                () = sleep(patience) => return Err(LineFault::Stalled(patience)),
             }
         }
     }
@@ -95,8 +95,8 @@ impl Transport {
         response: &mut Response,
     ) -> Result<Option<Bytes>, LineFault> {
         match tokio::time::timeout(self.stall, response.chunk()).await {
-            Ok(chunk) => chunk.map_err(LineFault::new),
-            Err(_) => Err(LineFault::stalled(self.stall)),
+            Ok(chunk) => chunk.map_err(|error| LineFault::new(&error)),
+            Err(_) => Err(LineFault::Stalled(self.stall)),
         }
     }
 }

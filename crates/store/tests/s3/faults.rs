@@ -263,7 +263,13 @@ async fn a_listing_of_2500_is_whole_sorted_and_only_what_is_ours() {
     for number in 0..2500 {
         std::fs::write(folder.join(format!("s{number:04} a+b%20c")), "x").unwrap();
     }
-    for foreign in ["below/s0000", ".hidden", "../east2/s0000", "../s0000", "trailing "] {
+    for foreign in [
+        "below/s0000",
+        ".hidden",
+        "../east2/s0000",
+        "../s0000",
+        "trailing ",
+    ] {
         std::fs::write(folder.join(foreign), "x").unwrap();
     }
     store.check_bucket().await.unwrap();

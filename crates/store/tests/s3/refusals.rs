@@ -1,5 +1,6 @@
 //! What an operator may get wrong, and the words that tell it.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use rollsnap_store::ErrorKind;
@@ -17,6 +18,7 @@ async fn refused(config: &S3Config) -> (ErrorKind, String, String) {
         Err(error) => error,
     };
     everything(&error);
+    assert!(error.source().is_none(), "said twice: {error:?}");
     let hint = error.hint().unwrap_or_default().to_owned();
     (error.kind(), error.to_string(), hint)
 }
@@ -80,7 +82,7 @@ async fn a_server_that_is_not_there_is_unavailable() {
         &told,
         ErrorKind::Unavailable,
         "http://127.0.0.1:1: connect: connection refused",
-        "",
+        "is the S3 server running at http://127.0.0.1:1,",
     );
 }
 
@@ -111,7 +113,8 @@ async fn http_to_a_tls_server_an_unknown_ca_and_a_wrong_name_are_told() {
     assert_told(&told, ErrorKind::Config, "400", "https://");
 
     let told = refused(&config(&localhost)).await;
-    assert_told(&told, ErrorKind::Config, "certificate refused", "custom_ca");
+    let message = format!("the certificate of {localhost} is not signed by a CA that is trusted");
+    assert_told(&told, ErrorKind::Denied, &message, "custom_ca");
 
     let pem = std::fs::read_to_string(certificates.ca()).unwrap();
     let with_ca = |endpoint: &str| S3Config {
@@ -119,10 +122,43 @@ async fn http_to_a_tls_server_an_unknown_ca_and_a_wrong_name_are_told() {
         ..config(endpoint)
     };
     let told = refused(&with_ca(server.endpoint())).await;
-    assert_told(&told, ErrorKind::Config, "certificate refused", "host name");
+    let message = format!(
+        "the certificate of {} was made for another name",
+        server.endpoint()
+    );
+    assert_told(&told, ErrorKind::Denied, &message, "host name");
 
     let store = S3Store::open(&with_ca(&localhost)).unwrap();
     store.check_bucket().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_certificate_that_has_expired_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let certificates = Certificates::issue_exactly(dir.path(), &["localhost"], Validity::Expired);
+    let server = Rclone::start(Some(&certificates)).await;
+    let told = refused(&S3Config {
+        custom_ca: Some(CustomCa::new(certificates.ca().display().to_string())),
+        ..config(server.endpoint().replace("127.0.0.1", "localhost"))
+    })
+    .await;
+    assert_told(&told, ErrorKind::Denied, "has expired", "renew");
+}
+
+#[tokio::test]
+async fn a_server_that_knows_no_buckets_is_no_s3_server() {
+    let peer = S3Peer::start(BUCKET).await;
+    peer.script(Rule::on(
+        Method::GET,
+        Fault::Refuse {
+            status: 404,
+            code: "",
+            retry_after: None,
+        },
+    ));
+    let told = refused(&config(peer.endpoint())).await;
+    let message = format!("no S3 server answers at {}", peer.endpoint());
+    assert_told(&told, ErrorKind::Config, &message, "correct endpoint");
 }
 
 #[tokio::test]

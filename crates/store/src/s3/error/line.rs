@@ -1,116 +1,143 @@
 //! The line to the server: where in reqwest's chain of causes its fault is told, and by whom.
 
 use std::error::Error as _;
-use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use super::lowered;
-use crate::ErrorKind;
+use rustls::CertificateError;
 
-const REACH: &str = "is the server up, and may this machine reach it at the endpoint?";
+use super::lowered;
+use crate::{ErrorKind, StoreError};
 
 /// The line to the server failed: name, connection, TLS, reset, stall.
+///
+/// Its words hold the bottom of reqwest's chain already, so that error is not kept: the layers
+/// above it (`error sending request: client error (Connect)`) tell an operator nothing.
 #[derive(Debug)]
-pub(in crate::s3) struct LineFault {
-    pub(super) kind: ErrorKind,
-    pub(super) message: String,
-    pub(super) hint: Option<&'static str>,
-    pub(super) cause: Option<Innermost>,
+pub(in crate::s3) enum LineFault {
+    /// The server's certificate cannot be trusted.
+    Certificate(CertificateError),
+    NoTls,
+    NoHttp,
+    /// TLS broke in another way, in rustls' words.
+    Tls(String),
+    /// The resolver's words.
+    Lookup(String),
+    /// No connection, in the system's words.
+    Connect(String),
+    /// It broke off later, in the system's words.
+    Broken(String),
+    Stalled(Duration),
 }
-
-/// What reqwest reported, shown as its innermost reason: the layers around it ("error sending
-/// request: client error (Connect)") tell an operator nothing.
-#[derive(Debug)]
-pub(super) struct Innermost(reqwest::Error);
-
-impl fmt::Display for Innermost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&bottom(&chain(&self.0)))
-    }
-}
-
-impl std::error::Error for Innermost {}
 
 impl LineFault {
     /// Reads the meaning from the bottom of reqwest's chain, where the operating system or rustls
-    /// has spoken. The URL is dropped: the object is named by whoever tells the error.
-    pub(in crate::s3) fn new(cause: reqwest::Error) -> Self {
-        let cause = cause.without_url();
-        let (kind, message, hint) = diagnose(&cause);
-        Self {
-            kind,
-            message,
-            hint,
-            cause: Some(Innermost(cause)),
+    /// has spoken.
+    pub(in crate::s3) fn new(error: &reqwest::Error) -> Self {
+        match tls_error(error) {
+            Some(rustls::Error::InvalidCertificate(bad)) => return Self::Certificate(bad.clone()),
+            Some(rustls::Error::InvalidMessage(_)) => return Self::NoTls,
+            Some(other) => return Self::Tls(lowered(&other.to_string())),
+            None => {}
+        }
+        let words = chain(error);
+        let holds = |part| words.iter().any(|text| text.contains(part));
+        if holds("invalid HTTP") {
+            Self::NoHttp
+        } else if holds("dns error") {
+            Self::Lookup(bottom(&words))
+        } else if error.is_connect() && error.is_timeout() {
+            Self::Connect(String::from("timed out"))
+        } else if error.is_connect() {
+            Self::Connect(bottom(&words))
+        } else {
+            Self::Broken(bottom(&words))
         }
     }
 
-    pub(in crate::s3) fn stalled(after: Duration) -> Self {
-        Self {
-            kind: ErrorKind::Unavailable,
-            message: format!("no byte moved for {after:?}"),
-            hint: None,
-            cause: None,
+    pub(super) fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Certificate(_) => ErrorKind::Denied,
+            Self::NoTls | Self::NoHttp => ErrorKind::Config,
+            Self::Tls(_)
+            | Self::Lookup(_)
+            | Self::Connect(_)
+            | Self::Broken(_)
+            | Self::Stalled(_) => ErrorKind::Unavailable,
         }
+    }
+
+    pub(super) fn tell(
+        &self,
+        verb: &'static str,
+        object: impl std::fmt::Display,
+        endpoint: &str,
+    ) -> StoreError {
+        let (message, hint) = self.words(endpoint);
+        let error = StoreError::at(self.kind(), verb, object, message);
+        match hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
+    }
+
+    fn words(&self, endpoint: &str) -> (String, Option<String>) {
+        let (message, hint) = match self {
+            Self::Certificate(bad) => return certificate(bad, endpoint),
+            Self::NoTls => (
+                format!("{endpoint} does not speak TLS"),
+                "write the endpoint with http:// if it is meant to be plain",
+            ),
+            Self::NoHttp => (
+                format!("{endpoint} does not speak plain HTTP"),
+                "write the endpoint with https:// if the server wants TLS",
+            ),
+            Self::Lookup(why) => (
+                format!("{endpoint}: name lookup: {why}"),
+                "see whether the endpoint is spelled right and DNS answers",
+            ),
+            Self::Connect(why) => {
+                let hint = format!(
+                    "is the S3 server running at {endpoint}, and may this machine reach it?"
+                );
+                return (format!("{endpoint}: connect: {why}"), Some(hint));
+            }
+            Self::Tls(why) => return (format!("{endpoint}: TLS: {why}"), None),
+            Self::Broken(why) => return (format!("{endpoint}: {why}"), None),
+            Self::Stalled(after) => {
+                return (format!("{endpoint}: no byte moved for {after:?}"), None);
+            }
+        };
+        (message, Some(hint.to_owned()))
     }
 }
 
-fn diagnose(error: &reqwest::Error) -> (ErrorKind, String, Option<&'static str>) {
-    use rustls::CertificateError as Bad;
-    use rustls::Error as Tls;
-
-    match tls_error(error) {
-        Some(Tls::InvalidCertificate(bad)) => {
-            let hint = match bad {
-                Bad::UnknownIssuer => {
-                    "give the CA that signed the server's certificate as custom_ca"
-                }
-                Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
-                    "use the host name that the server's certificate was made for"
-                }
-                Bad::Expired | Bad::ExpiredContext { .. } => {
-                    "renew the server's certificate, or set this machine's clock"
-                }
-                _ => "see the server's certificate",
-            };
-            let message = format!("certificate refused: {}", lowered(&bad.to_string()));
-            return (ErrorKind::Config, message, Some(hint));
-        }
-        Some(Tls::InvalidMessage(_)) => {
-            return (
-                ErrorKind::Config,
-                "the server does not speak TLS here".into(),
-                Some("write the endpoint with http:// if it is meant to be plain"),
-            );
-        }
-        Some(other) => {
-            let message = format!("TLS: {}", lowered(&other.to_string()));
-            return (ErrorKind::Unavailable, message, None);
-        }
-        None => {}
-    }
-    let words = chain(error);
-    if words.iter().any(|text| text.contains("invalid HTTP")) {
-        return (
-            ErrorKind::Config,
-            "the server does not speak HTTP here".into(),
-            Some("write the endpoint with https:// if the server wants TLS"),
-        );
-    }
-    if words.iter().any(|text| text.contains("dns error")) {
-        return (
-            ErrorKind::Unavailable,
-            format!("name lookup: {}", bottom(&words)),
-            Some("see whether the endpoint is spelled right and DNS answers"),
-        );
-    }
-    let (message, hint) = match (error.is_connect(), error.is_timeout()) {
-        (true, true) => ("connect: timed out".into(), Some(REACH)),
-        (true, false) => (format!("connect: {}", bottom(&words)), Some(REACH)),
-        _ => (bottom(&words), None),
+fn certificate(bad: &CertificateError, endpoint: &str) -> (String, Option<String>) {
+    use CertificateError as Bad;
+    let (fault, hint) = match bad {
+        Bad::UnknownIssuer => (
+            "is not signed by a CA that is trusted".to_owned(),
+            "give the CA that signed the server's certificate as custom_ca",
+        ),
+        Bad::NotValidForName | Bad::NotValidForNameContext { .. } => (
+            "was made for another name".to_owned(),
+            "use the host name that the server's certificate was made for",
+        ),
+        Bad::Expired | Bad::ExpiredContext { .. } => (
+            "has expired".to_owned(),
+            "renew the server's certificate, or set this machine's clock",
+        ),
+        Bad::NotValidYet | Bad::NotValidYetContext { .. } => (
+            "is not valid yet".to_owned(),
+            "set this machine's clock, or the clock of whoever made the certificate",
+        ),
+        other => (
+            format!("is refused: {}", lowered(&other.to_string())),
+            "see the server's certificate",
+        ),
     };
-    (ErrorKind::Unavailable, message, hint)
+    let message = format!("the certificate of {endpoint} {fault}");
+    (message, Some(hint.to_owned()))
 }
 
 /// `io::Error` hides the error inside it from the chain, so both ways down are walked.
