@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::task::{JoinHandle, spawn_blocking};
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::zstd_safe::compress_bound;
@@ -17,16 +17,22 @@ const LEVEL: i32 = 1;
 /// and their decoding, at most 3 MiB, and a compressor of about 1 MiB.
 const AHEAD: usize = 2;
 
+/// Where the buffers of all frames lie. Above 32 MiB a block is no part of glibc's heaps, which
+/// would keep it for ever, but goes back to the system after the save (mallopt(3)). What is not
+/// touched takes no memory.
+const SLAB: usize = 33 << 20;
+
 /// A queue of frames on their way through the compressor, in order.
 ///
-/// All buffers of a frame's size are made once and used again: freed and made anew by threads
-/// that come and go, they would leave the heap in pieces as large again.
+/// All buffers of a frame's size are made once and used again.
 #[derive(Default)]
 pub(super) struct Frames {
     running: VecDeque<JoinHandle<io::Result<Done>>>,
     idle: Vec<Worker>,
     /// Emptied, for the next frames.
-    buffers: Vec<Vec<u8>>,
+    buffers: Vec<BytesMut>,
+    /// What no buffer was cut from yet.
+    slab: BytesMut,
 }
 
 /// One compressed frame.
@@ -40,25 +46,32 @@ pub(super) struct Frame {
 struct Done {
     frame: Frame,
     worker: Worker,
-    buffer: Vec<u8>,
+    buffer: BytesMut,
 }
 
 struct Worker {
     compressor: Compressor<'static>,
     decompressor: Decompressor<'static>,
-    compressed: Vec<u8>,
-    decoded: Vec<u8>,
+    compressed: BytesMut,
+    decoded: BytesMut,
 }
 
 impl Frames {
     /// An empty buffer with room for a frame, to be filled and pushed.
-    pub(super) fn buffer(&mut self) -> Vec<u8> {
+    pub(super) fn buffer(&mut self) -> BytesMut {
         let used = self.buffers.pop();
-        used.unwrap_or_else(|| Vec::with_capacity(FRAME))
+        used.unwrap_or_else(|| self.cut(FRAME))
+    }
+
+    fn cut(&mut self, len: usize) -> BytesMut {
+        if self.slab.capacity() < len {
+            self.slab = BytesMut::with_capacity(SLAB);
+        }
+        self.slab.split_off(self.slab.capacity() - len)
     }
 
     /// Begins a frame of at most [`FRAME`] bytes. Returns the oldest one if the queue is full.
-    pub(super) async fn push(&mut self, plain: Vec<u8>) -> io::Result<Option<Frame>> {
+    pub(super) async fn push(&mut self, plain: BytesMut) -> io::Result<Option<Frame>> {
         let done = if self.running.len() < AHEAD {
             None
         } else {
@@ -66,7 +79,7 @@ impl Frames {
         };
         let worker = match self.idle.pop() {
             Some(worker) => worker,
-            None => Worker::new()?,
+            None => Worker::new(self.cut(compress_bound(FRAME)), self.cut(FRAME))?,
         };
         self.running
             .push_back(spawn_blocking(move || worker.run(plain)));
@@ -87,28 +100,30 @@ impl Frames {
 }
 
 impl Worker {
-    fn new() -> io::Result<Self> {
+    fn new(mut compressed: BytesMut, mut decoded: BytesMut) -> io::Result<Self> {
         let mut compressor = Compressor::new(LEVEL)?;
         compressor.include_checksum(true)?;
-        let decompressor = Decompressor::new()?;
+        compressed.resize(compressed.capacity(), 0);
+        decoded.resize(decoded.capacity(), 0);
         Ok(Self {
             compressor,
-            decompressor,
-            compressed: Vec::with_capacity(compress_bound(FRAME)),
-            decoded: Vec::with_capacity(FRAME),
+            decompressor: Decompressor::new()?,
+            compressed,
+            decoded,
         })
     }
 
     /// Compresses, decodes and compares: what is kept gives back exactly etcd's bytes, whatever
     /// memory or library did to it.
-    fn run(mut self, plain: Vec<u8>) -> io::Result<Done> {
-        self.compressed.clear();
-        self.compressor
-            .compress_to_buffer(&plain[..], &mut self.compressed)?;
-        self.decoded.clear();
-        self.decompressor
-            .decompress_to_buffer(&self.compressed[..], &mut self.decoded)?;
-        if self.decoded != plain {
+    fn run(mut self, plain: BytesMut) -> io::Result<Done> {
+        let len = self
+            .compressor
+            .compress_to_buffer(&plain[..], &mut self.compressed[..])?;
+        let compressed = &self.compressed[..len];
+        let len = self
+            .decompressor
+            .decompress_to_buffer(compressed, &mut self.decoded[..])?;
+        if self.decoded[..len] != plain {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 "a compressed frame does not decode to what went in",
@@ -116,7 +131,7 @@ impl Worker {
         }
         Ok(Done {
             frame: Frame {
-                bytes: Bytes::copy_from_slice(&self.compressed),
+                bytes: Bytes::copy_from_slice(compressed),
                 plain: plain.len(),
             },
             worker: self,

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use rollsnap_snapfile::Digest;
 use rollsnap_store::{Spool, StoreError};
 use sha2::{Digest as _, Sha256};
@@ -22,7 +22,7 @@ pub struct Writer {
 
 #[derive(Default)]
 struct Zstd {
-    filling: Vec<u8>,
+    filling: BytesMut,
     frames: Frames,
     table: Table,
     hash: Sha256,
