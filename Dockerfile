@@ -65,6 +65,9 @@ COPY --from=build --chown=65532:65532 /snapshots/ /opt/rke/
 
 # Not root by default. RKE's key files and snapshot directory are root's: run there with --user 0.
 USER 65532:65532
+# One heap instead of one for each thread, and what is freed goes back to the system: 9 MB at rest
+# instead of 12, at no cost in time (docs/performance.md).
+ENV MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=131072
 ENTRYPOINT ["/usr/bin/rollsnap"]
 CMD ["run"]
 
