@@ -23,6 +23,10 @@ ROOT = Path(__file__).resolve().parents[3]
 TRIPLE = "x86_64-unknown-linux-gnu"
 UNITS = {"M": 10**6, "G": 10**9}
 MEMORY = ("save", "zstd")
+# As the image and the unit set it. The contest goes without, which is the worse case.
+MALLOC = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "131072"}
+# The daemon saves this often and rests in between.
+SAVES, PERIOD = 3, 40
 
 
 class World:
@@ -107,7 +111,11 @@ def measure_all(world, options):
             runs = in_turns(chosen, world, options)
             results["runs"] = {name: [vars(run) for run in done] for name, done in runs.items()}
             results["contest"] = report.summary(runs)
-            results["idle"] = idle_daemon(world)
+            results["idle"] = {
+                "as shipped": idle_daemon(world, {**world.environment(False), **MALLOC}),
+                "with a bucket": idle_daemon(world, {**world.environment(True), **MALLOC}),
+                "glibc's malloc as it is": idle_daemon(world, world.environment(False)),
+            }
     results["load_after"] = os.getloadavg()
     return results
 
@@ -129,18 +137,19 @@ def in_turns(chosen, world, options):
     return runs
 
 
-def idle_daemon(world):
-    """Memory of the daemon once it has taken a snapshot and has nothing to do."""
+def idle_daemon(world, env):
+    """Memory of the daemon once it has taken some snapshots and has nothing to do."""
     contest.clean(world)
-    argv = [world.rollsnap, "run", "--dir", world.folder]
+    argv = [world.rollsnap, "run", "--dir", world.folder, "--creation", f"{PERIOD}s",
+            "--retention", f"{2 * PERIOD}s"]
     log = world.folder.parent / "daemon.log"
     with open(log, "wb") as out:
-        daemon = subprocess.Popen(argv, env=world.etcd.environment(), stdout=out, stderr=out)
+        daemon = subprocess.Popen(argv, env=env, stdout=out, stderr=out)
     try:
-        deadline = time.monotonic() + 600
-        while b"Created backup" not in log.read_bytes():
+        deadline = time.monotonic() + 20 * PERIOD
+        while log.read_bytes().count(b"Created backup") < SAVES:
             if daemon.poll() is not None or time.monotonic() > deadline:
-                raise measure.Failed(f"the daemon takes no snapshot; see {log}")
+                raise measure.Failed(f"the daemon takes no snapshots; see {log}")
             time.sleep(0.1)
         # Threads that only blocked are given up after ten seconds.
         time.sleep(12)
@@ -167,13 +176,13 @@ def print_all(results):
     if results["memory"]:
         print("Peak memory by size:\n")
         print(report.memory_table(results["memory"]), "\n")
-    idle = results["idle"]
-    if idle:
-        print(f"Idle daemon after a snapshot: {idle['rss'] / 1e6:.1f} MB"
+    for how, idle in (results["idle"] or {}).items():
+        print(f"Idle daemon after {SAVES} snapshots, {how}: {idle['rss'] / 1e6:.1f} MB"
               f" ({idle['anonymous'] / 1e6:.1f} MB of it anonymous; {idle['peak'] / 1e6:.1f} MB at"
               f" its peak), {idle['cpu_in_5_s']:.2f} s CPU in 5 s.")
     print(f"Static stripped binary: {results['binary'] / 1e6:.1f} MB.\n")
-    found = report.targets(results["contest"], results["memory"], idle, results["binary"])
+    found = report.targets(results["contest"], results["memory"], results["idle"],
+                           results["binary"])
     print(report.targets_table(found))
 
 
@@ -206,7 +215,7 @@ def parse():
     parser.add_argument("--memory", type=sizes, default=sizes("100M,1G,4G"),
                         help="sizes to look at peak memory at (default 100M,1G,4G; '' for none)")
     parser.add_argument("--quiet", type=float, metavar="CORES",
-                        help="before each run wait, 5 minutes at most, until others use less")
+                        help="before each run wait, 10 s at most, until others use less")
     parser.add_argument("--json", type=Path, help="also write everything there")
     parser.add_argument("--no-build", action="store_true", help="measure what is built already")
     return parser.parse_args()

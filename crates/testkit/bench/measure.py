@@ -138,7 +138,7 @@ def size_of(folder):
     return total
 
 
-def wait_for_quiet(limit, patience=300):
+def wait_for_quiet(limit, patience=10):
     """Waits until others use fewer than `limit` processors for a second; tells how many they use."""
     deadline = time.monotonic() + patience
     while True:

@@ -105,9 +105,9 @@ fn object(number: u64) -> (String, Vec<u8>) {
         place.pick(&KINDS)
     };
     let name = format!("/registry/{kind}/team-{namespace}/object-{key:08}");
-    // 0.5 to 20 KB, small ones more often: the median is 2.2 KB.
-    let octave = 1 << chance.below(5);
-    let len = 500 + octave * 350 + octave * chance.below(900);
+    // 0.5 to 20 KB, small ones more often.
+    let octave = 1 << chance.below(5).min(chance.below(5));
+    let len = 500 + octave * (350 + chance.below(900));
     let len = usize::try_from(len).unwrap_or(usize::MAX);
     let value = if is_secret {
         chance.noise(len)
@@ -157,7 +157,7 @@ impl Chance {
         let (high, low) = (self.next(), self.next());
         let mut value = format!("{{\"name\":\"{name}\",\"uid\":\"{high:016x}{low:016x}\",");
         while value.len() < len {
-            match self.below(8) {
+            match self.below(6) {
                 0 => {
                     let version = self.below(100_000_000);
                     let _ = write!(value, "\"resourceVersion\":\"{version}\",");
