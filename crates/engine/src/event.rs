@@ -86,15 +86,23 @@ pub enum Event<'a> {
         /// How long it took.
         took: Duration,
     },
-    /// What an earlier run left, or what the bucket is owed, could not be looked at now. Tried
-    /// again soon.
+    /// What an earlier run left could not be looked at now. Tried again soon.
     RecoveryFailed {
         /// Where.
         location: &'a Location,
         /// Why.
         error: &'a StoreError,
     },
-    /// Retention could not be carried out. Nothing was deleted that should stay.
+    /// The directory cannot be read for what the bucket is owed. Tried again soon, and told once
+    /// until that succeeds.
+    MirrorBlind {
+        /// Where.
+        location: &'a Location,
+        /// Why.
+        error: &'a StoreError,
+    },
+    /// Retention could not be carried out. Nothing was deleted that should stay. Of the bucket it
+    /// is told once until a round there succeeds whole.
     PruneFailed {
         /// Where.
         location: &'a Location,

@@ -42,13 +42,15 @@ pub struct Mirror {
     pub given_up: BTreeSet<SnapshotName>,
 }
 
-/// Why a round ended early, by the side that failed.
+/// What a round could not do.
 #[derive(Debug)]
 pub enum RoundError {
-    /// The directory.
+    /// Read the directory. The round ended there.
     Here(StoreError),
-    /// The bucket.
+    /// Read the bucket or write to it. The round ended there.
     There(StoreError),
+    /// Delete in the bucket. What is owed is paid.
+    Rotation(StoreError),
 }
 
 impl From<StoreError> for RoundError {
@@ -71,7 +73,8 @@ impl Mirror {
     /// what is owed, and only then, on a fresh and whole listing, carries out the bucket's own
     /// retention.
     ///
-    /// The first failure of either side ends the round; the next one begins anew.
+    /// The first failure of either side ends the round; the next one begins anew. A deletion that
+    /// is refused is told at the end: it keeps nothing from being uploaded.
     pub async fn round(
         &mut self,
         following: Option<(Following, Manifest)>,
@@ -91,17 +94,24 @@ impl Mirror {
             Err(error) => return Err(followed.err().unwrap_or(error).into()),
         };
         // Before paying: a manifest of nothing would keep its name from the snapshot.
-        for name in sweep_orphans(&*self.remote, &there, guard).await? {
-            self.observer
-                .tell(Event::Recovered(Recovery::Deleted(name)));
-        }
+        let swept = self.sweep(&there, guard).await;
         self.pay(&there, guard).await?;
+        swept.map_err(RoundError::Rotation)?;
 
         let there = self.reader.read(&*self.remote).await?;
         let plan = self
             .retention
             .plan(&there.entries, guard, self.clock.now(), ages);
-        prune::carry_out(&*self.remote, &there, &plan, &*self.observer).await?;
+        let done = prune::carry_out(&*self.remote, &there, &plan, &*self.observer).await;
+        done.map(drop).map_err(RoundError::Rotation)
+    }
+
+    /// Finishes deletions that were cut.
+    async fn sweep(&self, there: &Catalog, guard: Guard) -> Result<(), StoreError> {
+        for name in sweep_orphans(&*self.remote, there, guard).await? {
+            self.observer
+                .tell(Event::Recovered(Recovery::Deleted(name)));
+        }
         Ok(())
     }
 

@@ -1,7 +1,9 @@
 //! The mirror's rounds: beside the loop, one at a time, tried again while the bucket fails.
 
+use std::mem;
 use std::time::Duration;
 
+use rollsnap_store::StoreError;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -24,8 +26,12 @@ pub(crate) struct Rounds {
     running: Option<JoinHandle<End>>,
     /// When to begin one.
     next: Option<Instant>,
-    /// Failed rounds in a row.
+    /// Rounds in a row that could not read the directory.
+    blind: u32,
+    /// Rounds in a row that the bucket failed.
     failures: u32,
+    /// Rounds in a row whose deletions the bucket refused.
+    refusals: u32,
 }
 
 /// How a round ended.
@@ -41,7 +47,9 @@ impl Rounds {
             mirror,
             running: None,
             next: None,
+            blind: 0,
             failures: 0,
+            refusals: 0,
         }
     }
 
@@ -93,7 +101,7 @@ impl Rounds {
         }
     }
 
-    /// Takes the mirror back, and tells a change between failing and working once.
+    /// Takes the mirror back, and tells each change between failing and working once.
     pub(crate) async fn settle(&mut self, end: End) {
         let End {
             mirror,
@@ -101,36 +109,60 @@ impl Rounds {
             result,
         } = end;
         self.running = None;
-        let location = mirror.remote.location();
         match result {
-            Err(RoundError::Here(error)) => {
-                self.again_after(PAUSE_HERE);
-                mirror.observer.tell(Event::RecoveryFailed {
-                    location: mirror.local.location(),
-                    error: &error,
-                });
-            }
-            Ok(()) if self.failures == 0 => {}
             Ok(()) => {
-                self.failures = 0;
-                mirror.observer.tell(Event::RemoteBack { location });
+                self.paid(&mirror);
+                self.refusals = 0;
             }
-            Err(RoundError::There(error)) => {
-                self.failures += 1;
-                let wait = backoff::wait_after(self.failures, Kind::from(error.kind()));
-                self.again_after(wait.max(PAUSE_THERE));
-                if self.failures == 1 {
-                    let here = catalog::Reader::default().read(&*mirror.local).await;
-                    let here = here.unwrap_or_default();
-                    mirror.observer.tell(Event::RemoteDown {
-                        location,
-                        error: &error,
-                        owed: owed(&here, mirror.reader.last(), guard).len(),
-                    });
-                }
+            Err(RoundError::Rotation(error)) => {
+                self.paid(&mirror);
+                self.refused(&mirror, &error);
             }
+            Err(RoundError::There(error)) => self.down(&mirror, &error, guard).await,
+            Err(RoundError::Here(error)) => self.cannot_see(&mirror, &error),
         }
         self.mirror = Some(mirror);
+    }
+
+    /// Both sides were read, and what was owed is there.
+    fn paid(&mut self, mirror: &Mirror) {
+        self.blind = 0;
+        if mem::take(&mut self.failures) > 0 {
+            let location = mirror.remote.location();
+            mirror.observer.tell(Event::RemoteBack { location });
+        }
+    }
+
+    fn refused(&mut self, mirror: &Mirror, error: &StoreError) {
+        self.refusals += 1;
+        self.again_after(wait_after(self.refusals, error));
+        if self.refusals == 1 {
+            let location = mirror.remote.location();
+            mirror.observer.tell(Event::PruneFailed { location, error });
+        }
+    }
+
+    async fn down(&mut self, mirror: &Mirror, error: &StoreError, guard: Guard) {
+        self.failures += 1;
+        self.again_after(wait_after(self.failures, error));
+        if self.failures == 1 {
+            let here = catalog::Reader::default().read(&*mirror.local).await;
+            let here = here.unwrap_or_default();
+            mirror.observer.tell(Event::RemoteDown {
+                location: mirror.remote.location(),
+                error,
+                owed: owed(&here, mirror.reader.last(), guard).len(),
+            });
+        }
+    }
+
+    fn cannot_see(&mut self, mirror: &Mirror, error: &StoreError) {
+        self.blind += 1;
+        self.again_after(PAUSE_HERE);
+        if self.blind == 1 {
+            let location = mirror.local.location();
+            mirror.observer.tell(Event::MirrorBlind { location, error });
+        }
     }
 
     /// Wants a round after a pause, unless a save that came meanwhile wants its own now.
@@ -145,4 +177,9 @@ impl Rounds {
             running.abort();
         }
     }
+}
+
+/// The pause after so many failures in a row.
+fn wait_after(failures: u32, error: &StoreError) -> Duration {
+    backoff::wait_after(failures, Kind::from(error.kind())).max(PAUSE_THERE)
 }

@@ -35,6 +35,12 @@ impl Observer for Journal {
                 hint = error.hint(),
                 "Could not put right what an earlier run left"
             ),
+            Event::MirrorBlind { location, error } => warn!(
+                location = %location,
+                error = %chain(error),
+                hint = error.hint(),
+                "Cannot look for backups to upload"
+            ),
             Event::Saved { manifest, took } => tell_saved(manifest, GoDuration(took)),
             Event::SaveFailed {
                 name,

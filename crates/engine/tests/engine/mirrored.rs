@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use chrono::TimeDelta;
 
 use crate::bench::database::small;
-use crate::bench::{Told, World, name_of, quiet, write};
+use crate::bench::{Deletes, Told, World, name_of, quiet, write};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -221,15 +221,79 @@ async fn a_local_snapshot_that_changed_is_not_copied() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_directory_that_cannot_be_listed_is_not_the_buckets_fault() {
+async fn a_directory_that_cannot_be_listed_is_not_the_buckets_fault_and_is_told_once() {
     let world = World::new();
     world.run_with(&Faults::none(), &dead(), MINUTE).await;
-    world.diary.clear();
-    // Drafts, listing and manifest by the start; then the mirror's listing.
-    let faults = Faults::at(4, Fault::Fail, ErrorKind::Unavailable);
-    world.run_with(&faults, &Faults::none(), 2 * MINUTE).await;
+    // Drafts and listing by the start; then the mirror's listing, once or from now on.
+    for (fault, time) in [(Fault::Crash, HOUR / 2), (Fault::Fail, 2 * MINUTE)] {
+        world.diary.clear();
+        let faults = Faults::at(4, fault, ErrorKind::Unavailable);
+        world.run_with(&faults, &Faults::none(), time).await;
+        assert_eq!(world.diary.count(down) + world.diary.count(back), 0);
+        let told = world.diary.told();
+        let blind = told.iter().filter(|told| **told == Told::MirrorBlind);
+        assert_eq!(blind.count(), 1, "{fault:?}: {told:?}");
+        assert!(!told.contains(&Told::RecoveryFailed), "{told:?}");
+    }
+    world.healed().await;
+}
+
+fn refused(told: &Told) -> bool {
+    *told == Told::PruneFailed("there".to_owned())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bucket_that_refuses_deletions_gets_every_upload_and_is_told_once_for_each_change() {
+    let world = World::new();
+    let script = async {
+        for times in 1..=2 {
+            world.remote_ways.deletes(Deletes::Refused);
+            sleep(6 * HOUR).await;
+            assert_eq!(world.diary.count(refused), times);
+            assert_eq!(uploaded(&world).len(), world.diary.saved().len());
+            assert_eq!(
+                world.diary.deleted("here").len() + 3,
+                world.diary.saved().len()
+            );
+
+            // Tried again soon enough after the right is given.
+            world.remote_ways.deletes(Deletes::Granted);
+            sleep(6 * MINUTE).await;
+            world.healed().await;
+        }
+    };
+    world.during(script).await;
     assert_eq!(world.diary.count(down) + world.diary.count(back), 0);
-    assert!(world.diary.told().contains(&Told::RecoveryFailed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bucket_that_comes_back_and_refuses_deletions_is_told_to_be_back() {
+    let world = World::new();
+    world.run(3 * HOUR + MINUTE).await;
+    // The next round cannot list. Then it can, and may not delete the oldest.
+    world.remote_ways.deletes(Deletes::Refused);
+    let faults = Faults::at(2, Fault::Fail, ErrorKind::Unavailable);
+    world.run_with(&Faults::none(), &faults, 2 * HOUR).await;
+    for told in [down, back, refused] {
+        assert_eq!(world.diary.count(told), 1, "{:?}", world.diary.told());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cut_deletion_that_cannot_be_finished_does_not_keep_snapshots_from_the_bucket() {
+    let world = World::new();
+    world.run(MINUTE).await;
+    let name = name_of("2026-05-01T12:00:00Z_etcd");
+    for store in [&world.local, &world.remote] {
+        store.delete(&name.stored(Codec::None)).await.unwrap();
+    }
+    world.remote_ways.deletes(Deletes::Refused);
+    world.run(3 * HOUR).await;
+    assert_eq!(uploaded(&world).len(), world.diary.saved().len());
+    assert_eq!(world.diary.count(refused), 1);
+    assert_eq!(world.diary.count(down), 0);
+    world.remote_ways.deletes(Deletes::Granted);
+    world.run(MINUTE).await;
     world.healed().await;
 }
 

@@ -35,6 +35,7 @@ pub(crate) enum Told {
         reason: Reason,
     },
     RecoveryFailed,
+    MirrorBlind,
     PruneFailed(String),
     NotCopied {
         name: String,
@@ -176,6 +177,7 @@ impl Observer for Diary {
                 reason,
             },
             Event::RecoveryFailed { .. } => Told::RecoveryFailed,
+            Event::MirrorBlind { .. } => Told::MirrorBlind,
             Event::PruneFailed { location, .. } => Told::PruneFailed(location.to_string()),
             Event::NotCopied { name, error } => Told::NotCopied {
                 name: name.to_string(),
