@@ -32,7 +32,7 @@ async fn a_bucket_that_does_not_exist_is_named_and_the_snapshot_stands() {
     save.fails_with_result(
         Kind::Config,
         &[
-            "n is saved, but not copied: ",
+            "n is saved, but not copied",
             "bucket nonesuch does not exist",
             "hint: create it",
         ],
@@ -60,7 +60,7 @@ async fn wrong_keys_are_denied_and_never_named() {
         .env("ROLLSNAP_SECRET_KEY", "wrong")
         .run()
         .await;
-    save.fails_with_result(Kind::Denied, &["n is saved, but not copied: ", "hint: "]);
+    save.fails_with_result(Kind::Denied, &["n is saved, but not copied", "hint: "]);
     assert_eq!(snapshots(dir.path()), ["n"]);
 }
 

@@ -83,7 +83,7 @@ async fn a_save_by_hand_stands_and_says_how_to_copy_it_later() {
     save.fails_with_result(
         rollsnap_engine::Kind::Store,
         &[
-            "n is saved, but not copied: ",
+            "n is saved, but not copied",
             "connection refused",
             "rollsnap upload n",
         ],

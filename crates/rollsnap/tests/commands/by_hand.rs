@@ -254,7 +254,8 @@ async fn config_show_tells_who_said_what() {
         .ok();
     let line = |name: &str| shown.lines().find(|line| line.starts_with(name)).unwrap();
     assert!(
-        line("interval ").contains(" 3h0m0s ") && line("interval ").ends_with("cluster.yml line 4"),
+        line("interval-hours ").contains(" 3h0m0s ")
+            && line("interval-hours ").ends_with("cluster.yml line 4"),
         "{shown}"
     );
     assert!(line("retention ").ends_with("flag --retention"), "{shown}");

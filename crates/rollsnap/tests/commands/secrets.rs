@@ -15,7 +15,7 @@ use crate::world::Bucket;
 const PASSWORD: &str = "canary-of-etcd";
 
 fn save(etcd: &EtcdReal, dir: &Path, bucket: &Bucket, name: &str) -> Program {
-    Program::new(["save", "--name", name, "--access-key", ACCESS_KEY])
+    Program::new(["save", "--name", name])
         .args([
             "--s3-endpoint",
             &bucket.endpoint(),
@@ -44,13 +44,25 @@ async fn a_secret_key_is_never_printed_however_it_is_given_and_however_much_is_l
     let file = dir.path().join(".secret");
     fs::write(&file, format!("{SECRET_KEY}\n")).unwrap();
     let config = dir.path().join(".config.yml");
-    fs::write(&config, format!("backup_config:\n  s3backupconfig:\n    bucket_name: {}\n    secret_key: {SECRET_KEY}\n", Bucket::NAME)).unwrap();
+    let keys = format!("{{access_key: {ACCESS_KEY}, secret_key: {SECRET_KEY}}}");
+    fs::write(
+        &config,
+        format!("backup_config: {{s3backupconfig: {keys}}}\n"),
+    )
+    .unwrap();
     let ways = [
-        save(&etcd, dir.path(), &bucket, "flag").args(["--secret-key", SECRET_KEY]),
+        save(&etcd, dir.path(), &bucket, "flag").args([
+            "--access-key",
+            ACCESS_KEY,
+            "--secret-key",
+            SECRET_KEY,
+        ]),
         save(&etcd, dir.path(), &bucket, "env")
             .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
             .env("AWS_ACCESS_KEY_ID", ACCESS_KEY),
-        save(&etcd, dir.path(), &bucket, "file").arg_path("--secret-key-file", &file),
+        save(&etcd, dir.path(), &bucket, "file")
+            .args(["--access-key", ACCESS_KEY])
+            .arg_path("--secret-key-file", &file),
         save(&etcd, dir.path(), &bucket, "config").arg_path("--config", &config),
     ];
     for way in ways {
@@ -75,7 +87,7 @@ async fn a_refused_secret_is_not_named_either() {
     let bucket = Bucket::up().await;
     for wrong in ["canary-but-wrong", "canary but wrong"] {
         let outcome = save(&etcd, dir.path(), &bucket, "n")
-            .args(["--secret-key", wrong])
+            .args(["--access-key", ACCESS_KEY, "--secret-key", wrong])
             .run()
             .await;
         assert_ne!(outcome.code, Some(0));
