@@ -78,7 +78,12 @@ impl StoreError {
 
     /// An error of the operating system, its kind read from its code.
     pub fn io(verb: &'static str, object: impl Display, cause: io::Error) -> Self {
-        Self::at(kind_of_io(&cause), verb, object, io_message(&cause)).caused_by(cause)
+        let error = Self::at(kind_of_io(&cause), verb, object, io_message(&cause));
+        let error = match hint_of_io(&cause) {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        };
+        error.caused_by(cause)
     }
 
     /// Keeps what lies below.
@@ -108,7 +113,7 @@ impl StoreError {
 
 impl From<NameError> for StoreError {
     fn from(cause: NameError) -> Self {
-        Self::at(ErrorKind::Config, "name", "object", cause.to_string()).caused_by(cause)
+        Self::at(ErrorKind::Config, "name", "object", cause.to_string())
     }
 }
 
@@ -126,6 +131,19 @@ fn kind_of_io(error: &io::Error) -> ErrorKind {
     }
 }
 
+/// Only where the cure is the same whatever was tried.
+fn hint_of_io(error: &io::Error) -> Option<&'static str> {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            Some("give the user that runs this program the right to it, or run it as its owner")
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            Some("mount the file system for writing, or use another directory")
+        }
+        _ => None,
+    }
+}
+
 /// The system's words without Rust's `(os error 28)`, first letter lowered.
 pub(crate) fn io_message(error: &io::Error) -> String {
     let text = error.to_string();
@@ -134,5 +152,27 @@ pub(crate) fn io_message(error: &io::Error) -> String {
     match letters.next() {
         Some(first) => first.to_lowercase().chain(letters).collect(),
         None => String::from("unknown error"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_forbids_is_told_with_a_cure() {
+        for (kind, words, cure) in [
+            (io::ErrorKind::PermissionDenied, "permission denied", "user"),
+            (
+                io::ErrorKind::ReadOnlyFilesystem,
+                "read-only filesystem or storage medium",
+                "mount",
+            ),
+        ] {
+            let error = StoreError::io("list", "/dir", kind.into());
+            assert_eq!(error.kind(), ErrorKind::Denied);
+            assert_eq!(error.to_string(), format!("list /dir: {words}"));
+            assert!(error.hint().is_some_and(|hint| hint.contains(cure)));
+        }
     }
 }

@@ -36,11 +36,14 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => write!(f, "is empty: give at least one character"),
-            Self::Long(len) => write!(f, "has {len} bytes: at most {MAX_LEN} are allowed"),
+            Self::Long(len) => write!(f, "has {len} bytes: give one of at most {MAX_LEN}"),
             Self::Slash => write!(f, "holds a slash: give a name, not a path"),
             Self::Dot => write!(f, "begins with a dot: such names are reserved"),
-            Self::Control => write!(f, "holds a control character"),
-            Self::Space => write!(f, "begins or ends with white space"),
+            Self::Control => write!(
+                f,
+                "holds a control character or one that does not show: leave it out"
+            ),
+            Self::Space => write!(f, "begins or ends with white space: leave that out"),
         }
     }
 }
@@ -114,15 +117,15 @@ mod tests {
     fn refuses_what_is_no_single_component_and_says_why() {
         let long = "x".repeat(221);
         for (name, why) in [
-            ("", "is empty"),
-            ("a/b", "slash"),
-            ("a\\b", "slash"),
+            ("", "is empty: give"),
+            ("a/b", "slash: give"),
+            ("a\\b", "slash: give"),
             ("..", "dot"),
             (".hidden", "dot"),
-            ("a\nb", "control"),
-            ("a\u{202e}b", "control"),
-            (" a", "white space"),
-            (long.as_str(), "221 bytes"),
+            ("a\nb", "does not show: leave it out"),
+            ("a\u{202e}b", "does not show: leave it out"),
+            (" a", "white space: leave that out"),
+            (long.as_str(), "221 bytes: give one of at most 220"),
         ] {
             let error = ObjectName::new(name).unwrap_err().to_string();
             assert!(error.contains(why), "{name:?}: {error}");

@@ -58,13 +58,7 @@ impl Folder {
                 Ok(Found::Nothing)
             }
             // A directory that is gone is not a name that is absent.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(StoreError::at(
-                ErrorKind::Config,
-                verb,
-                self.path.display(),
-                "the directory is gone",
-            )
-            .caused_by(error)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(gone(verb, &self.path)),
             Err(error) => Err(StoreError::io(verb, path.display(), error)),
         }
     }
@@ -102,7 +96,11 @@ impl Folder {
     ) -> Result<Vec<(String, Metadata)>, StoreError> {
         let fault = |error| StoreError::io("list", self.path.display(), error);
         let mut files = Vec::new();
-        for entry in fs::read_dir(&self.path).map_err(fault)? {
+        let entries = fs::read_dir(&self.path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => gone("list", &self.path),
+            _ => fault(error),
+        })?;
+        for entry in entries {
             let entry = entry.map_err(fault)?;
             let Ok(name) = entry.file_name().into_string() else {
                 continue;
@@ -157,6 +155,17 @@ impl Folder {
             Err(error) => Err(fault(error.into())),
         }
     }
+}
+
+/// The error of a directory that was there before.
+pub(super) fn gone(verb: &'static str, dir: &Path) -> StoreError {
+    StoreError::at(
+        ErrorKind::Config,
+        verb,
+        dir.display(),
+        "the directory is gone",
+    )
+    .with_hint("mount or make it again: the next try finds it")
 }
 
 /// What a thing that is no regular file is called.

@@ -1,10 +1,11 @@
 //! `.rollsnap/`: what belongs to the store itself.
 
 use std::fs::{self, DirBuilder};
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use super::folder::Folder;
+use super::folder::{Folder, gone};
 use crate::{ErrorKind, StoreError};
 
 /// The private directory inside a store's directory, and its rooms.
@@ -40,7 +41,12 @@ impl Home {
                 // Not every file system says first that it is there: one that is full or read-only
                 // may say that instead.
                 Err(_) if path.symlink_metadata().is_ok() => real(path)?,
-                Err(error) => return Err(StoreError::io("create", path.display(), error)),
+                Err(error) => {
+                    return Err(match path.parent() {
+                        Some(dir) if error.kind() == io::ErrorKind::NotFound => gone("write", dir),
+                        _ => StoreError::io("create", path.display(), error),
+                    });
+                }
             }
         }
         Ok(())

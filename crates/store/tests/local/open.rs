@@ -104,17 +104,20 @@ async fn a_directory_that_vanishes_is_an_error_and_its_return_needs_no_restart()
     let place = Place::new();
     put(&place.store, "object", b"x").await.unwrap();
     fs::remove_dir_all(place.dir.path()).unwrap();
-    place.store.list("").await.unwrap_err();
-    let error = place.store.delete(&name("object")).await.unwrap_err();
-    assert!(error.to_string().contains("directory is gone"), "{error}");
-    let gone = place.store.read(&name("object"), None).await.map(drop);
-    assert_ne!(gone.unwrap_err().kind(), ErrorKind::NotFound);
-    place
-        .store
-        .spool(&name("new"), None)
-        .await
-        .map(drop)
-        .unwrap_err();
+    let (store, object) = (&place.store, name("object"));
+    for result in [
+        store.list("").await.map(drop),
+        store.delete(&object).await,
+        store.read(&object, None).await.map(drop),
+        store.spool(&name("new"), None).await.map(drop),
+        store.private().put(&object, "x".into()).await,
+    ] {
+        let error = result.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+        let words = format!("{}: the directory is gone", place.dir.path().display());
+        assert!(error.to_string().ends_with(&words), "{error}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("mount")));
+    }
 
     fs::create_dir(place.dir.path()).unwrap();
     put(&place.store, "new", b"x").await.unwrap();
