@@ -130,6 +130,16 @@ impl Refusal {
                 format!("bucket {bucket} does not exist at {endpoint}"),
                 Some("create it, or correct bucket_name and endpoint".into()),
             ),
+            // Each server has its own idea of a bucket's name, so only the server can refuse one.
+            (_, "InvalidBucketName") => (
+                ErrorKind::Config,
+                format!("{endpoint} has no bucket with such a name as {bucket}"),
+                Some(
+                    "correct bucket_name: most servers want 3 to 63 lower-case letters, digits, \
+                     dots and hyphens"
+                        .into(),
+                ),
+            ),
             (_, "InvalidAccessKeyId" | "NotSignedUp") => (
                 ErrorKind::Denied,
                 format!("{endpoint} does not know the access key"),

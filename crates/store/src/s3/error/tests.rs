@@ -43,6 +43,13 @@ fn each_code_has_its_kind_its_words_and_its_hint() {
             "bucket_name",
         ),
         (
+            400,
+            "InvalidBucketName",
+            Config,
+            "https://h has no bucket with such a name as b",
+            "3 to 63",
+        ),
+        (
             403,
             "InvalidAccessKeyId",
             Denied,
