@@ -20,9 +20,9 @@ use rollsnap_etcd::{MemberStatus, SnapshotStream, Source, SourceError};
 use rollsnap_snapfile::bolt::BoltError;
 use rollsnap_snapfile::mvcc::{Revision, RevisionError, last_revision};
 use rollsnap_snapfile::{Proof, TrailerError, TrailerHasher};
-use rollsnap_store::{ErrorKind, ObjectInfo, SpoolStore, Store, StoreError};
+use rollsnap_store::{ErrorKind, ObjectInfo, Spool, SpoolStore, Store, StoreError};
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
 use crate::codec::{WriteError, Writer, pages};
 use crate::drafts::Drafts;
@@ -49,7 +49,8 @@ pub struct Pipeline {
     pub codec: Codec,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
-    /// The longest that one attempt may take, where there is such a limit.
+    /// The longest that one attempt may take until its snapshot is proved, where there is such a
+    /// limit.
     pub limit: Option<Duration>,
     /// The program's name and version, for the manifest.
     pub tool: String,
@@ -122,11 +123,7 @@ impl Pipeline {
     /// Takes one snapshot. Dropping the future leaves nothing visible, or the whole of it
     /// (its manifest is then completed at the next start).
     pub async fn save(&self, order: &Order, progress: Progress<'_>) -> Result<Saved, SaveError> {
-        let run = self.run(order, progress);
-        let result = match self.limit {
-            Some(limit) => timeout(limit, run).await.unwrap_or(Err(Cause::Slow(limit))),
-            None => run.await,
-        };
+        let result = self.run(order, progress).await;
         result.map_err(|cause| SaveError {
             name: order.name.clone(),
             cause,
@@ -136,23 +133,13 @@ impl Pipeline {
     async fn run(&self, order: &Order, progress: Progress<'_>) -> Result<Saved, Cause> {
         let began = Instant::now();
         let started_at = self.clock.now();
-        self.refuse_taken(&order.name).await?;
-        let status = self.source.status().await?;
-        if status.is_learner {
-            return Err(Cause::Learner(self.source.endpoint().to_owned()));
-        }
-        // An empty stream ends at the first look and is asked again below.
-        let mut stream = self.source.snapshot().await?.fuse();
-
-        // The first chunk tells the size, so a full disk is known before anything is written.
-        let first = stream.try_next().await?;
-        let total = first
-            .as_ref()
-            .map_or(0, |c| c.bytes.len() as u64 + c.remaining + TRAILER);
-        let stream = stream::iter(first.map(Ok)).chain(stream).boxed();
-        let object = order.name.stored(self.codec);
-        let expected = (self.codec == Codec::None).then_some(total);
-        let spool = self.local.spool(&object, expected).await?;
+        let opened = self.in_time(began, self.open(order)).await?;
+        let Opened {
+            status,
+            stream,
+            total,
+            spool,
+        } = opened;
         let follow = |remote: &Arc<dyn Store>| {
             Following::start(
                 Arc::clone(remote),
@@ -165,9 +152,9 @@ impl Pipeline {
 
         let mut writer = Writer::new(spool, self.codec);
         let published = async {
-            let captured = self
-                .capture(stream, &mut writer, &|done| progress(done, total))
-                .await?;
+            let told = |done| progress(done, total);
+            let capture = self.capture(stream, &mut writer, &told);
+            let captured = self.in_time(began, capture).await?;
             let manifest = self.describe(order, &status, &captured, started_at);
             self.publish(writer, &manifest).await?;
             Ok(manifest)
@@ -185,6 +172,48 @@ impl Pipeline {
                 Err(cause)
             }
         }
+    }
+
+    /// A step of an attempt that began then, as long as it may take. What publishes is not such a
+    /// step: a snapshot that has its name stands.
+    async fn in_time<T>(
+        &self,
+        began: Instant,
+        step: impl Future<Output = Result<T, Cause>>,
+    ) -> Result<T, Cause> {
+        match self.limit {
+            Some(limit) => timeout_at(began + limit, step)
+                .await
+                .unwrap_or(Err(Cause::Slow(limit))),
+            None => step.await,
+        }
+    }
+
+    /// Asks etcd for a snapshot, and makes room for it.
+    async fn open(&self, order: &Order) -> Result<Opened, Cause> {
+        self.refuse_taken(&order.name).await?;
+        let status = self.source.status().await?;
+        if status.is_learner {
+            return Err(Cause::Learner(self.source.endpoint().to_owned()));
+        }
+        // An empty stream ends at the first look and is asked again below.
+        let mut stream = self.source.snapshot().await?.fuse();
+
+        // The first chunk tells the size, so a full disk is known before anything is written.
+        let first = stream.try_next().await?;
+        let total = first
+            .as_ref()
+            .map_or(0, |c| c.bytes.len() as u64 + c.remaining + TRAILER);
+        let stream = stream::iter(first.map(Ok)).chain(stream).boxed();
+        let object = order.name.stored(self.codec);
+        let expected = (self.codec == Codec::None).then_some(total);
+        let spool = self.local.spool(&object, expected).await?;
+        Ok(Opened {
+            status,
+            stream,
+            total,
+            spool,
+        })
     }
 
     /// Refuses a name that a snapshot has here in any encoding: both would share one manifest.
@@ -302,6 +331,15 @@ impl Pipeline {
         }
         Ok(())
     }
+}
+
+/// A stream that has begun, and where it goes.
+struct Opened {
+    status: MemberStatus,
+    stream: SnapshotStream,
+    /// Bytes that will come.
+    total: u64,
+    spool: Box<dyn Spool>,
 }
 
 /// What a stream turned out to be.

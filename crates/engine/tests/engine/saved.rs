@@ -10,9 +10,13 @@ use rollsnap_engine::{Codec, Kind, Manifest};
 use rollsnap_store::Store;
 use rollsnap_store::local::LocalDir;
 use rollsnap_store::wrap::{Effect, Faults, Faulty};
+use tokio::task::yield_now;
+use tokio::time::sleep;
 
 use crate::bench::database::{GOLDEN_REVISION, golden};
-use crate::bench::{Answer, LostDrafts, World, content, decode, name_of, order, quiet, write};
+use crate::bench::{
+    Answer, Gate, LostDrafts, World, content, decode, name_of, order, quiet, write,
+};
 
 const NAME: &str = "2026-05-01T12:00:00Z_etcd";
 
@@ -174,6 +178,33 @@ async fn a_stream_that_stalls_is_given_up_at_the_limit_and_leaves_nothing() {
         assert_eq!(error.kind(), Kind::Source);
         assert!(chain(&error).contains("300s"), "{}", chain(&error));
         nothing_is_left(&world, &format!("stalled at {at}")).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_limit_does_not_strike_at_a_snapshot_that_is_being_published() {
+    let name = name_of(NAME);
+    let drafted = |world: &World| world.drafts.get(&name.manifest()).is_some();
+    let named = |world: &World| world.local.get(&name.stored(Codec::None)).is_some();
+    for seen in [&drafted as &dyn Fn(&World) -> bool, &named] {
+        let mut world = World::new();
+        world.local_gate = Gate::winding();
+        let mut pipeline = world.good_pipeline();
+        pipeline.limit = Some(Duration::from_secs(300));
+        let hang = async {
+            while !seen(&world) {
+                yield_now().await;
+            }
+            world.local_gate.shut();
+            sleep(Duration::from_secs(900)).await;
+            assert_eq!(world.local.get(&name.manifest()), None);
+            world.local_gate.reopen();
+        };
+        let (saved, ()) = tokio::join!(save(&pipeline), hang);
+        let saved = saved.unwrap();
+        assert!(saved.took >= Duration::from_secs(900), "{:?}", saved.took);
+        saved.upload.unwrap().commit(&saved.manifest).await.unwrap();
+        world.healed().await;
     }
 }
 
