@@ -35,13 +35,6 @@ pub struct Daemon<'a> {
     pub orders: Orders,
 }
 
-/// Why the rounds ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    Stop,
-    Reload,
-}
-
 /// What a set of settings comes to. Making it finds everything that can be wrong with them but
 /// what only etcd or the bucket can tell.
 struct Work {
@@ -50,6 +43,17 @@ struct Work {
     local: LocalDir,
     lock: Arc<DaemonLock>,
     roller: Roller,
+}
+
+impl Work {
+    /// What the service manager shows.
+    fn status(&self) -> &'static str {
+        if self.active.value {
+            "taking snapshots by the schedule"
+        } else {
+            "switched off, taking no snapshots"
+        }
+    }
 }
 
 impl Daemon<'_> {
@@ -64,22 +68,28 @@ impl Daemon<'_> {
 
     async fn all_rounds(&self) -> Result<(), Failure> {
         let mut work = self.prepare(None)?;
+        while let Some(anew) = self.rounds(&work).await? {
+            work = anew;
+        }
+        Ok(())
+    }
+
+    /// Waits until the settings are to be read again and are right. Until then nothing is
+    /// disturbed: wrong ones are told, and those in force stay in force.
+    async fn new_settings(&self, work: &Work) -> Work {
         loop {
-            match self.rounds(&work).await? {
-                Ending::Stop => return Ok(()),
-                Ending::Reload => {
-                    supervisor::reloading();
-                    match self.prepare(Some(&work)) {
-                        Ok(anew) => work = anew,
-                        Err(failure) => error!(
-                            error = %failure.message,
-                            kind = failure.kind.label(),
-                            hint = failure.hint.as_deref(),
-                            "The configuration is wrong; the old one stays in force"
-                        ),
-                    }
-                }
+            self.orders.reload.notified().await;
+            supervisor::reloading();
+            match self.prepare(Some(work)) {
+                Ok(anew) => return anew,
+                Err(failure) => error!(
+                    error = %failure.message,
+                    kind = failure.kind.label(),
+                    hint = failure.hint.as_deref(),
+                    "The configuration is wrong; the old one stays in force"
+                ),
             }
+            supervisor::ready(work.status());
         }
     }
 
@@ -109,8 +119,8 @@ impl Daemon<'_> {
         })
     }
 
-    /// The rounds with one set of settings.
-    async fn rounds(&self, work: &Work) -> Result<Ending, Failure> {
+    /// The rounds with one set of settings, and what to go on with; `None` to stop.
+    async fn rounds(&self, work: &Work) -> Result<Option<Work>, Failure> {
         let stop = CancellationToken::new();
         let abandon = CancellationToken::new();
         let rounds = async {
@@ -126,19 +136,16 @@ impl Daemon<'_> {
                 stop.cancelled().await;
             }
         };
-        supervisor::ready(if work.active.value {
-            "taking snapshots by the schedule"
-        } else {
-            "switched off, taking no snapshots"
-        });
+        supervisor::ready(work.status());
         let mut rounds = std::pin::pin!(rounds);
-        let ending = tokio::select! {
-            () = self.orders.stop.cancelled() => Ending::Stop,
-            () = self.orders.reload.notified() => Ending::Reload,
+        let next = tokio::select! {
+            biased;
+            () = self.orders.stop.cancelled() => None,
+            anew = self.new_settings(work) => Some(anew),
             () = &mut rounds => return Err(Failure::new(Kind::Bug, "the rounds ended by themselves")),
         };
         stop.cancel();
-        if ending == Ending::Stop {
+        if next.is_none() {
             supervisor::stopping();
             info!("Stopping");
         }
@@ -148,11 +155,11 @@ impl Daemon<'_> {
             tokio::time::sleep(GRACE).await;
         };
         tokio::select! {
-            () = &mut rounds => return Ok(ending),
+            () = &mut rounds => return Ok(next),
             () = grace => abandon.cancel(),
         }
         rounds.await;
-        Ok(ending)
+        Ok(next)
     }
 
     /// Removes what interrupted runs left in the spool.

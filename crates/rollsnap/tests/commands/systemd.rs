@@ -69,12 +69,12 @@ async fn the_manager_hears_of_start_reload_end_and_life() {
     // A reload waits for the save that hangs, which is no reason for the manager to kill.
     a_save_runs(&dir).await;
     daemon.signal(Signal::HUP);
+    manager.hears("RELOADING=1").await;
     for _ in 0..3 {
         manager.hears("WATCHDOG=1").await;
     }
     proxy.set_fault(Fault::None);
     proxy.release();
-    manager.hears("RELOADING=1").await;
     manager.hears("READY=1").await;
     daemon.signal(Signal::TERM);
     manager.hears("STOPPING=1").await;
