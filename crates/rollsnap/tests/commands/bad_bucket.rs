@@ -123,7 +123,7 @@ async fn plain_and_tls_are_told_apart_at_the_bucket_too() {
 
     let unknown = list(secure.endpoint()).run().await;
     unknown.fails(
-        Kind::Config,
+        Kind::Denied,
         &[
             "list s3://snapshots/cluster-a",
             "certificate",
