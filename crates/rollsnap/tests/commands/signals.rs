@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
+use http::Method;
 use rollsnap_engine::Kind;
 use rollsnap_testkit::etcd_real::EtcdReal;
+use rollsnap_testkit::s3_peer::{self, Rule, S3Peer};
 use rollsnap_testkit::tcp_proxy::{Fault, TcpProxy};
 use rustix::process::Signal;
 use tokio::time::Instant;
 
 use crate::program::Program;
-use crate::world::{a_save_runs, assert_nothing_half_made, assert_nothing_written, snapshots};
+use crate::world::{
+    Bucket, a_save_runs, assert_nothing_half_made, assert_nothing_written, snapshots,
+};
 
 /// Docker kills after so long.
 const DOCKERS_PATIENCE: Duration = Duration::from_secs(10);
@@ -52,6 +56,33 @@ async fn a_save_that_hangs_is_dropped_clean_before_docker_loses_patience() {
     assert!(told.elapsed() < DOCKERS_PATIENCE, "{:?}", told.elapsed());
     assert_eq!(end.count("Created backup"), 0);
     assert_nothing_written(dir.path());
+}
+
+#[tokio::test]
+async fn an_upload_that_is_cut_leaves_no_parts_in_the_bucket() {
+    let (etcd, dir) = (
+        EtcdReal::builder().start().await,
+        tempfile::tempdir().unwrap(),
+    );
+    // Larger than two parts, so that the upload cannot be over.
+    etcd.fill(24 << 20).await;
+    let bucket = S3Peer::start(Bucket::NAME).await;
+    let stall = Rule::on(Method::PUT, s3_peer::Fault::Stall);
+    bucket.script(stall.with_query("partNumber=").times(usize::MAX));
+    let mut daemon = Program::new(["run"])
+        .etcd(&etcd)
+        .dir(dir.path())
+        .bucket_at(&bucket.endpoint())
+        .start();
+    daemon.line("Created backup").await;
+    bucket.parts_under_way(2).await;
+    assert_eq!(bucket.pending_uploads(), 1);
+    let told = Instant::now();
+    let end = daemon.stop().await;
+    assert!(told.elapsed() < DOCKERS_PATIENCE, "{:?}", told.elapsed());
+    assert_eq!(end.count("Uploaded backup"), 0);
+    assert_eq!(bucket.pending_uploads(), 0);
+    assert_eq!(snapshots(dir.path()).len(), 1);
 }
 
 #[tokio::test]
