@@ -105,7 +105,7 @@ fn an_age_deletes_what_is_past_it_but_never_below_the_floor() {
 
 #[test]
 fn a_count_lasts_so_many_intervals_and_an_age_as_long_as_it_is() {
-    let hours = |hours| Duration::from_secs(hours * 3600);
+    let hours = |hours: u64| Duration::from_secs(hours * 3600);
     assert_eq!(Retention::Count(6).span(hours(12)), hours(72));
     let age = Retention::Age {
         limit: hours(24),
