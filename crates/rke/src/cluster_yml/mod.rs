@@ -153,9 +153,21 @@ impl Compression {
 /// # Errors
 /// Every fault at once, in the order of the lines; one alone when the file cannot be read as YAML.
 pub fn parse(file: &str, bytes: &[u8]) -> Result<ClusterYml, Faults> {
+    let (said, faults) = read(file, bytes);
+    faults.map_or(Ok(said), Err)
+}
+
+/// As [`parse`], but what is right in a file with faults is not lost: a value with a fault counts
+/// as not said. For whoever goes on to look for faults elsewhere.
+pub fn read(file: &str, bytes: &[u8]) -> (ClusterYml, Option<Faults>) {
     let read = text::decode(bytes).and_then(|text| yaml::read(text, &keys::TOP));
-    let node = read.map_err(|(line, wrong)| Faults::whole(file, line, wrong))?;
-    Reading::new(file).top(&node)
+    match read {
+        Ok(node) => Reading::new(file).top(&node),
+        Err((line, wrong)) => {
+            let faults = Faults::whole(file, line, wrong);
+            (ClusterYml::default(), Some(faults))
+        }
+    }
 }
 
 #[cfg(test)]

@@ -37,11 +37,11 @@ impl<'a> Reading<'a> {
     }
 
     /// Reads the whole file.
-    pub(super) fn top(mut self, node: &Node) -> Result<ClusterYml, Faults> {
+    pub(super) fn top(mut self, node: &Node) -> (ClusterYml, Option<Faults>) {
         let what = match node {
             Node::Mapping(entries) => {
                 let said = self.entries(entries);
-                return Faults::from_list(self.faults).map(|()| said);
+                return (said, Faults::from_list(self.faults).err());
             }
             Node::Scalar(Scalar::Null, _) | Node::Skipped => "is empty",
             Node::Scalar(..) => "is a single value",
@@ -49,7 +49,8 @@ impl<'a> Reading<'a> {
             Node::Tagged(_) => "is a tagged value",
         };
         let cure = "write a mapping of keys, such as RKE's cluster.yml";
-        Err(Faults::whole(self.file, None, Wrong::new(what, cure)))
+        let faults = Faults::whole(self.file, None, Wrong::new(what, cure));
+        (ClusterYml::default(), Some(faults))
     }
 
     fn entries(&mut self, entries: &[Entry]) -> ClusterYml {

@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use super::Context;
-use crate::assembly;
 use crate::config::{Row, Settings, as_table};
 use crate::output;
 use crate::report::Failure;
@@ -21,7 +20,7 @@ struct Shown {
 /// Everything that can be known without asking etcd or the bucket: the files of certificates
 /// are read, addresses are taken apart.
 pub(super) fn check(context: &Context) -> Result<(), Failure> {
-    assembly::settings(context.inputs())?;
+    context.settings_with_etcd()?;
     output::tell(context.format, &Checked { valid: true }, || {
         "the configuration is right\n".to_owned()
     })

@@ -17,6 +17,7 @@ use std::time::Duration;
 use rollsnap_engine::{Clock, Kind, SystemClock};
 
 use crate::argv;
+use crate::assembly;
 use crate::cli::{self, Invocation, Verb};
 use crate::config::{Disk, Environment, Flags, Inputs, Log, LogFormat, Settings};
 use crate::output::{self, Format};
@@ -47,6 +48,11 @@ impl Context {
 
     fn settings(&self) -> Result<Settings, Failure> {
         Ok(Settings::resolve(self.inputs())?)
+    }
+
+    /// For a verb that asks etcd.
+    fn settings_with_etcd(&self) -> Result<Settings, Failure> {
+        assembly::settings(self.inputs())
     }
 }
 

@@ -9,7 +9,7 @@ use crate::report::Failure;
 
 pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let daemon = Daemon {
-        load: &|| context.settings(),
+        load: &|| context.settings_with_etcd(),
         clock: Arc::clone(&context.clock),
         observer: Arc::new(Journal),
         orders: context.orders.clone(),

@@ -29,7 +29,7 @@ struct Report<'a> {
 }
 
 pub(super) async fn run(context: &Context, name: Option<&str>) -> Result<(), Failure> {
-    let settings = context.settings()?;
+    let settings = context.settings_with_etcd()?;
     journal::tell_settings(&settings.report());
     let style = settings.making.time_style.value;
     let name = match name {

@@ -83,12 +83,18 @@ impl Bucket {
         }
     }
 
-    /// Two halves of different pairs open nothing. Within one layer either may be in a file.
+    /// One key of `AWS_…`, which other programs read too, and one of another layer are halves of
+    /// two pairs. Our own names may be mixed: a key in the file, its secret in the environment.
     fn check_pair(&self, layers: &mut Layers<'_>) {
         let (access, secret) = (&self.access_key.origin, &self.secret_key.origin);
-        let is_whole =
-            [access, secret].iter().all(|it| **it != Origin::Default) && layers.read_rightly(&KEYS);
-        if !is_whole || discriminant(access) == discriminant(secret) {
+        let of_amazon =
+            |it: &Origin| matches!(it, Origin::Environment(name) if name.starts_with("AWS_"));
+        let is_one_layer = discriminant(access) == discriminant(secret);
+        if is_one_layer
+            || !(of_amazon(access) || of_amazon(secret))
+            || [access, secret].contains(&&Origin::Default)
+            || !layers.read_rightly(&KEYS)
+        {
             return;
         }
         let what = format!("is the access key, but the secret key comes from {secret}");

@@ -54,11 +54,13 @@ impl<'a> Layers<'a> {
                 self.file_is_lost = true;
                 ClusterYml::default()
             }
-            Ok(bytes) => cluster_yml::parse(&self.file, &bytes).unwrap_or_else(|faults| {
-                self.faults.extend(faults.into_iter().map(Fault::from));
-                self.file_is_lost = true;
-                ClusterYml::default()
-            }),
+            Ok(bytes) => {
+                let (said, faults) = cluster_yml::read(&self.file, &bytes);
+                self.file_is_lost = faults.is_some();
+                let faults = faults.into_iter().flatten().map(Fault::from);
+                self.faults.extend(faults);
+                said
+            }
         };
         (Some(path), said)
     }
