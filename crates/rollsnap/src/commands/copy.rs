@@ -24,7 +24,7 @@ struct Report {
 pub(super) async fn upload(context: &Context, name: &str) -> Result<(), Failure> {
     let settings = context.settings()?;
     let local = assembly::local_to_read(&settings)?;
-    let remote = assembly::remote_needed(&settings)?;
+    let remote = context.tend(assembly::remote_needed(&settings)?);
     copy(context, "upload", name, &local, &*remote).await
 }
 

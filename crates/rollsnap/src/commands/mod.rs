@@ -11,10 +11,12 @@ mod save;
 mod version;
 
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use rollsnap_engine::tended::Tended;
 use rollsnap_engine::{Clock, Kind, SystemClock};
+use rollsnap_store::Store;
 
 use crate::argv;
 use crate::assembly;
@@ -28,6 +30,9 @@ use crate::telemetry::{self, Verbosity};
 /// How long blocking calls may still run after the end of a command that was forced.
 const LINGER: Duration = Duration::from_millis(200);
 
+/// How long the aborts of uploads may take after a stop.
+const ABORT: Duration = Duration::from_secs(3);
+
 /// What a verb may use.
 struct Context {
     flags: Flags,
@@ -35,9 +40,16 @@ struct Context {
     format: Format,
     clock: Arc<dyn Clock>,
     orders: Orders,
+    /// The bucket of a verb that uploads.
+    tended: OnceLock<Tended>,
 }
 
 impl Context {
+    /// A bucket whose uploads are aborted, and waited for, if the verb is stopped.
+    fn tend(&self, bucket: Arc<dyn Store>) -> Arc<dyn Store> {
+        Arc::new(self.tended.get_or_init(|| Tended::new(bucket)).clone())
+    }
+
     fn inputs(&self) -> Inputs<'_> {
         Inputs {
             flags: &self.flags,
@@ -103,6 +115,7 @@ async fn work(
         format,
         clock,
         orders,
+        tended: OnceLock::new(),
     };
     start_log(&context)?;
     let forced = context.orders.force.clone();
@@ -138,13 +151,17 @@ async fn carry_out(verb: &Verb, context: &Context) -> Result<(), Failure> {
         }
     };
     // The work is asked first: a save whose snapshot stands has more to say of a stop than this.
-    tokio::select! {
+    let result = tokio::select! {
         biased;
         result = work => result,
         () = context.orders.stop.cancelled() => {
             Err(Failure::new(Kind::Canceled, "stopped before the end; nothing half-made is left"))
         }
+    };
+    if let Some(tended) = context.tended.get() {
+        tended.rest(ABORT).await;
     }
+    result
 }
 
 fn start_log(context: &Context) -> Result<(), Failure> {

@@ -37,7 +37,8 @@ pub(super) async fn run(context: &Context, name: Option<&str>) -> Result<(), Fai
         None => SnapshotName::one_off(context.clock.now(), style),
     };
     let local = assembly::local(&settings)?;
-    let pipeline = assembly::pipeline(&settings, &local, &context.clock)?;
+    let mut pipeline = assembly::pipeline(&settings, &local, &context.clock)?;
+    pipeline.remote = pipeline.remote.map(|remote| context.tend(remote));
     complete_drafts(&local, &*pipeline.drafts).await?;
     let known = Reader::default().read(&local).await?;
     if known.find(&name).is_some() {

@@ -12,7 +12,8 @@ use tokio::time::Instant;
 
 use crate::program::Program;
 use crate::world::{
-    Bucket, a_save_runs, assert_nothing_half_made, assert_nothing_written, snapshots,
+    Bucket, a_save_runs, a_snapshot_stands, assert_nothing_half_made, assert_nothing_written,
+    snapshots,
 };
 
 /// Docker kills after so long.
@@ -83,6 +84,37 @@ async fn an_upload_that_is_cut_leaves_no_parts_in_the_bucket() {
     assert_eq!(end.count("Uploaded backup"), 0);
     assert_eq!(bucket.pending_uploads(), 0);
     assert_eq!(snapshots(dir.path()).len(), 1);
+}
+
+#[tokio::test]
+async fn a_save_by_hand_that_is_stopped_while_it_uploads_stands_and_leaves_no_parts() {
+    let (etcd, dir) = (
+        EtcdReal::builder().start().await,
+        tempfile::tempdir().unwrap(),
+    );
+    etcd.fill(24 << 20).await;
+    let bucket = S3Peer::start(Bucket::NAME).await;
+    let stall = Rule::on(Method::PUT, s3_peer::Fault::Stall);
+    bucket.script(stall.with_query("partNumber=").times(usize::MAX));
+    let save = Program::new(["save", "--name", "n"])
+        .etcd(&etcd)
+        .dir(dir.path())
+        .bucket_at(&bucket.endpoint())
+        .start();
+    bucket.parts_under_way(2).await;
+    a_snapshot_stands(dir.path()).await;
+    save.signal(Signal::INT);
+    let end = save.end().await;
+    assert_eq!(end.code, Some(Kind::Canceled.exit_code().into()));
+    assert_eq!(
+        end.log,
+        [
+            "rollsnap: n is saved, but not copied (rollsnap upload n does that later): stopped \
+          before the end"
+        ]
+    );
+    assert_eq!(bucket.pending_uploads(), 0);
+    assert_eq!(snapshots(dir.path()), ["n"]);
 }
 
 #[tokio::test]

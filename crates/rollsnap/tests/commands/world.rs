@@ -89,6 +89,19 @@ pub(crate) fn names(dir: &Path) -> BTreeSet<String> {
         .collect()
 }
 
+/// Waits until a snapshot and its manifest are there.
+pub(crate) async fn a_snapshot_stands(dir: &Path) {
+    let deadline = Instant::now() + LIMIT;
+    while names(dir).len() < 2 {
+        assert!(
+            Instant::now() < deadline,
+            "no snapshot in {}",
+            dir.display()
+        );
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
 /// Returns once a stream is being spooled.
 pub(crate) async fn a_save_runs(dir: &Path) {
     let deadline = Instant::now() + LIMIT;
