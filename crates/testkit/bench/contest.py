@@ -61,7 +61,7 @@ def carry_out(contestant, world):
     env = world.environment(contestant.uploads)
     total = None
     for step in contestant.steps:
-        done = measure.run(step, env, world.folder, world.etcd, world.log)
+        done = measure.run(step, env, world.folder, world.etcd, world.bucket, world.log)
         total = total + done if total else done
     total.stored = measure.size_of(world.bucket.objects if contestant.uploads else world.folder)
     clean(world)

@@ -45,7 +45,7 @@ class Failed(Exception):
     """A measured program did not do its work."""
 
 
-def run(argv, env, folder, etcd, log):
+def run(argv, env, folder, etcd, bucket, log):
     """Runs a program to its end. `folder` is where it writes; its size is watched.
 
     Peak memory is the greatest VmHWM seen at the ticks, and what wait4 tells where that can be
@@ -54,7 +54,7 @@ def run(argv, env, folder, etcd, log):
     os.sync()
     load = os.getloadavg()[0]
     etcd.reset_peak()
-    server_before, cpu_before = etcd.memory(), etcd.cpu()
+    server_before, cpu_before, bucket_before = etcd.memory(), etcd.cpu(), bucket.cpu()
     machine, ourselves = machine_cpu(), time.process_time()
     began = time.monotonic()
     with open(log, "ab") as out:
@@ -67,7 +67,7 @@ def run(argv, env, folder, etcd, log):
         raise Failed(f"{' '.join(map(str, argv))}: exit {child.returncode}; see {log}")
     cpu = usage.ru_utime + usage.ru_stime
     server_cpu = etcd.cpu() - cpu_before
-    known = cpu + server_cpu + time.process_time() - ourselves
+    known = cpu + server_cpu + bucket.cpu() - bucket_before + time.process_time() - ourselves
     told = usage.ru_maxrss * 1024
     return Run(
         wall=wall,
