@@ -7,8 +7,8 @@ use rollsnap_store::{Location, StoreError};
 
 use crate::SnapshotName;
 use crate::manifest::Manifest;
-use crate::pipeline::SaveError;
 use crate::retention::Reason;
+use crate::save_error::SaveError;
 use crate::schedule::Schedule;
 
 /// Hears what happens, in order. Must return at once.

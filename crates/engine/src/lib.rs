@@ -21,6 +21,7 @@ pub mod reconcile;
 pub mod retention;
 pub mod roller;
 mod rounds;
+pub mod save_error;
 pub mod schedule;
 pub mod tended;
 

@@ -16,20 +16,21 @@ use std::time::Duration;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use rollsnap_etcd::{MemberStatus, SnapshotStream, Source, SourceError};
+use rollsnap_etcd::{MemberStatus, SnapshotStream, Source};
 use rollsnap_snapfile::bolt::BoltError;
-use rollsnap_snapfile::mvcc::{Revision, RevisionError, last_revision};
-use rollsnap_snapfile::{Proof, TrailerError, TrailerHasher};
+use rollsnap_snapfile::mvcc::{Revision, last_revision};
+use rollsnap_snapfile::{Proof, TrailerHasher};
 use rollsnap_store::{ErrorKind, ObjectInfo, Spool, SpoolStore, Store, StoreError};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
-use crate::codec::{WriteError, Writer, pages};
+use crate::codec::{Writer, pages};
 use crate::drafts::Drafts;
 use crate::follow::{Following, put_manifest};
 use crate::manifest::{Class, Content, FORMAT, Id, Stored};
 use crate::name::Part;
-use crate::{Clock, Codec, Kind, Manifest, SnapshotName};
+use crate::save_error::{Cause, SaveError};
+use crate::{Clock, Codec, Manifest, SnapshotName};
 
 /// Bytes of the digest that follows the database.
 const TRAILER: u64 = 32;
@@ -81,53 +82,12 @@ pub struct Saved {
 /// Hears how far the stream is: bytes so far, and bytes in all.
 pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Send + Sync);
 
-/// Why a save left nothing.
-#[derive(Debug, thiserror::Error)]
-#[error("save {name}")]
-pub struct SaveError {
-    name: SnapshotName,
-    #[source]
-    cause: Cause,
-}
-
-/// What went wrong in a save.
-#[derive(Debug, thiserror::Error)]
-pub enum Cause {
-    /// etcd did not give it.
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    /// The member has no vote and may lag behind without bound.
-    #[error("{0} is a learner: its data may be old")]
-    Learner(String),
-    /// The stream was cut or its digest is wrong.
-    #[error("check the stream")]
-    Trailer(#[from] TrailerError),
-    /// It could not be kept.
-    #[error(transparent)]
-    Write(#[from] WriteError),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The digest holds, but the database cannot be read: the member's disk may be broken.
-    #[error("read the revision")]
-    Revision(#[from] RevisionError),
-    /// It took longer than it may.
-    #[error("not done after {}s", .0.as_secs())]
-    Slow(Duration),
-    /// What was just written cannot be read back.
-    #[error("read back")]
-    Read(#[from] io::Error),
-}
-
 impl Pipeline {
     /// Takes one snapshot. Dropping the future leaves nothing visible, or the whole of it
     /// (its manifest is then completed at the next start).
     pub async fn save(&self, order: &Order, progress: Progress<'_>) -> Result<Saved, SaveError> {
         let result = self.run(order, progress).await;
-        result.map_err(|cause| SaveError {
-            name: order.name.clone(),
-            cause,
-        })
+        result.map_err(|cause| SaveError::new(order.name.clone(), cause))
     }
 
     async fn run(&self, order: &Order, progress: Progress<'_>) -> Result<Saved, Cause> {
@@ -348,30 +308,4 @@ struct Captured {
     stored: Content,
     /// `None` for a store that was never written to.
     revision: Option<Revision>,
-}
-
-impl SaveError {
-    /// What it means.
-    pub fn kind(&self) -> Kind {
-        match &self.cause {
-            Cause::Source(error) => error.kind().into(),
-            Cause::Slow(_) => Kind::Source,
-            Cause::Learner(_) => Kind::Config,
-            Cause::Trailer(_) | Cause::Revision(_) | Cause::Write(WriteError::Encode(_)) => {
-                Kind::Corrupt
-            }
-            Cause::Write(WriteError::Store(error)) | Cause::Store(error) => error.kind().into(),
-            Cause::Read(_) => Kind::Store,
-        }
-    }
-
-    /// What the operator may do about it.
-    pub fn hint(&self) -> Option<&str> {
-        match &self.cause {
-            Cause::Source(error) => error.hint(),
-            Cause::Learner(_) => Some("give --endpoints a voting member"),
-            Cause::Write(WriteError::Store(error)) | Cause::Store(error) => error.hint(),
-            _ => None,
-        }
-    }
 }

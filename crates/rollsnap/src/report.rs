@@ -5,7 +5,7 @@ use std::fmt;
 
 use rollsnap_engine::Kind;
 use rollsnap_engine::name::SnapshotNameError;
-use rollsnap_engine::pipeline::SaveError;
+use rollsnap_engine::save_error::SaveError;
 use rollsnap_etcd::SourceError;
 use rollsnap_store::StoreError;
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use rollsnap_engine::catalog::Reader;
 use rollsnap_engine::manifest::Class;
-use rollsnap_engine::pipeline::{Pipeline, SaveError, Saved};
+use rollsnap_engine::pipeline::{Pipeline, Saved};
+use rollsnap_engine::save_error::SaveError;
 use rollsnap_engine::{Codec, Kind, Manifest};
 use rollsnap_store::Store;
 use rollsnap_store::local::LocalDir;

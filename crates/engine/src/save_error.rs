@@ -1,0 +1,80 @@
+//! Why a save left nothing, and what that means.
+
+use std::io;
+use std::time::Duration;
+
+use rollsnap_etcd::SourceError;
+use rollsnap_snapfile::TrailerError;
+use rollsnap_snapfile::mvcc::RevisionError;
+use rollsnap_store::StoreError;
+
+use crate::codec::WriteError;
+use crate::{Kind, SnapshotName};
+
+/// Why a save left nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("save {name}")]
+pub struct SaveError {
+    name: SnapshotName,
+    #[source]
+    cause: Cause,
+}
+
+/// What went wrong in a save.
+#[derive(Debug, thiserror::Error)]
+pub enum Cause {
+    /// etcd did not give it.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The member has no vote and may lag behind without bound.
+    #[error("{0} is a learner: its data may be old")]
+    Learner(String),
+    /// The stream was cut or its digest is wrong.
+    #[error("check the stream")]
+    Trailer(#[from] TrailerError),
+    /// It could not be kept.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The digest holds, but the database cannot be read: the member's disk may be broken.
+    #[error("read the revision")]
+    Revision(#[from] RevisionError),
+    /// It took longer than it may.
+    #[error("not done after {}s", .0.as_secs())]
+    Slow(Duration),
+    /// What was just written cannot be read back.
+    #[error("read back")]
+    Read(#[from] io::Error),
+}
+
+impl SaveError {
+    pub(crate) fn new(name: SnapshotName, cause: Cause) -> Self {
+        Self { name, cause }
+    }
+
+    /// What it means.
+    pub fn kind(&self) -> Kind {
+        match &self.cause {
+            Cause::Source(error) => error.kind().into(),
+            Cause::Slow(_) => Kind::Source,
+            Cause::Learner(_) => Kind::Config,
+            Cause::Trailer(_) | Cause::Revision(_) | Cause::Write(WriteError::Encode(_)) => {
+                Kind::Corrupt
+            }
+            Cause::Write(WriteError::Store(error)) | Cause::Store(error) => error.kind().into(),
+            Cause::Read(_) => Kind::Store,
+        }
+    }
+
+    /// What the operator may do about it.
+    pub fn hint(&self) -> Option<&str> {
+        match &self.cause {
+            Cause::Source(error) => error.hint(),
+            Cause::Learner(_) => Some("give --endpoints a voting member"),
+            Cause::Write(WriteError::Store(error)) | Cause::Store(error) => error.hint(),
+            _ => None,
+        }
+    }
+}
