@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -68,6 +69,8 @@ class World:
 
 def main():
     options = parse()
+    # Ended from outside, it still ends its servers.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if not options.no_build:
         build()
     work = ROOT / "target/bench"
@@ -111,11 +114,8 @@ def measure_all(world, options):
             runs = in_turns(chosen, world, options)
             results["runs"] = {name: [vars(run) for run in done] for name, done in runs.items()}
             results["contest"] = report.summary(runs)
-            results["idle"] = {
-                "as shipped": idle_daemon(world, {**world.environment(False), **MALLOC}),
-                "with a bucket": idle_daemon(world, {**world.environment(True), **MALLOC}),
-                "glibc's malloc as it is": idle_daemon(world, world.environment(False)),
-            }
+            if not options.only:
+                results["idle"] = daemons(world)
     results["load_after"] = os.getloadavg()
     return results
 
@@ -135,6 +135,15 @@ def in_turns(chosen, world, options):
                 f"  others' cores {busy:.2f} before, {run.others:.2f} in the run"
             )
     return runs
+
+
+def daemons(world):
+    """The daemon at rest in the surroundings that make a difference."""
+    return {
+        "as shipped": idle_daemon(world, {**world.environment(False), **MALLOC}),
+        "with a bucket": idle_daemon(world, {**world.environment(True), **MALLOC}),
+        "glibc's malloc as it is": idle_daemon(world, world.environment(False)),
+    }
 
 
 def idle_daemon(world, env):
@@ -211,7 +220,7 @@ def parse():
     parser.add_argument("--size", type=size, default=size("1G"), help="database (default 1G)")
     parser.add_argument("--runs", type=int, default=5, help="rounds of the contest (default 5)")
     parser.add_argument("--only", type=lambda text: text.split(","), default=[],
-                        help="contestants, such as drain,save,zstd")
+                        help="these contestants, such as drain,save,zstd, and no daemon")
     parser.add_argument("--memory", type=sizes, default=sizes("100M,1G,4G"),
                         help="sizes to look at peak memory at (default 100M,1G,4G; '' for none)")
     parser.add_argument("--quiet", type=float, metavar="CORES",
