@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use rollsnap_engine::pipeline::Pipeline;
 use rollsnap_engine::{Clock, Kind};
-use rollsnap_etcd::Members;
-use rollsnap_etcd::{MemberConfig, Source};
+use rollsnap_etcd::{MemberConfig, Members, Source};
 use rollsnap_store::Store;
 use rollsnap_store::local::LocalDir;
 use rollsnap_store::s3::S3Store;
