@@ -3,12 +3,13 @@
 use std::fs;
 
 use rollsnap_engine::Kind;
-use rollsnap_testkit::etcd_real::EtcdReal;
 use rollsnap_testkit::s3_real::{BUCKET, Rclone};
 use rollsnap_testkit::tls::Certificates;
 
 use crate::program::Program;
-use crate::world::{Bucket, assert_nothing_half_made, assert_nothing_written, snapshots};
+use crate::world::{
+    Bucket, assert_nothing_half_made, assert_nothing_written, etcd_and_dir, snapshots,
+};
 
 /// A save by hand to the bucket of the tests, but for what is added.
 fn save(dir: &tempfile::TempDir, bucket: &Bucket) -> Program {
@@ -19,10 +20,7 @@ fn save(dir: &tempfile::TempDir, bucket: &Bucket) -> Program {
 
 #[tokio::test]
 async fn a_bucket_that_does_not_exist_is_named_and_the_snapshot_stands() {
-    let (etcd, dir) = (
-        EtcdReal::builder().start().await,
-        tempfile::tempdir().unwrap(),
-    );
+    let (etcd, dir) = etcd_and_dir().await;
     let bucket = Bucket::up().await;
     let save = save(&dir, &bucket)
         .etcd(&etcd)
@@ -50,10 +48,7 @@ async fn a_bucket_that_does_not_exist_is_named_and_the_snapshot_stands() {
 
 #[tokio::test]
 async fn wrong_keys_are_denied_and_never_named() {
-    let (etcd, dir) = (
-        EtcdReal::builder().start().await,
-        tempfile::tempdir().unwrap(),
-    );
+    let (etcd, dir) = etcd_and_dir().await;
     let bucket = Bucket::up().await;
     let save = save(&dir, &bucket)
         .etcd(&etcd)

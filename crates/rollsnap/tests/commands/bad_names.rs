@@ -1,10 +1,9 @@
 //! Names that are no single path component, or that would mislead.
 
 use rollsnap_engine::Kind;
-use rollsnap_testkit::etcd_real::EtcdReal;
 
 use crate::program::Program;
-use crate::world::{Bucket, assert_nothing_written, snapshots};
+use crate::world::{Bucket, assert_nothing_written, etcd_and_dir, snapshots};
 
 #[tokio::test]
 async fn a_bad_name_is_refused_by_every_verb_before_anything_is_done() {
@@ -45,10 +44,7 @@ async fn a_bad_name_is_refused_by_every_verb_before_anything_is_done() {
 
 #[tokio::test]
 async fn the_longest_name_works() {
-    let (etcd, dir) = (
-        EtcdReal::builder().start().await,
-        tempfile::tempdir().unwrap(),
-    );
+    let (etcd, dir) = etcd_and_dir().await;
     let long = "n".repeat(200);
     let save = Program::new(["save", "--name", &long])
         .etcd(&etcd)

@@ -4,7 +4,7 @@ use rollsnap_testkit::etcd_real::EtcdReal;
 
 use crate::program::Program;
 use crate::running::{Running, field};
-use crate::world::{Bucket, snapshots};
+use crate::world::{Bucket, etcd_and_dir, snapshots};
 
 fn start(etcd: &EtcdReal, dir: &tempfile::TempDir, bucket: &Bucket, interval: &str) -> Running {
     Program::new(["run", "--creation", interval, "--retention", "100"])
@@ -16,10 +16,7 @@ fn start(etcd: &EtcdReal, dir: &tempfile::TempDir, bucket: &Bucket, interval: &s
 
 #[tokio::test]
 async fn a_bucket_that_is_down_costs_one_line_and_is_paid_when_it_comes() {
-    let (etcd, dir) = (
-        EtcdReal::builder().start().await,
-        tempfile::tempdir().unwrap(),
-    );
+    let (etcd, dir) = etcd_and_dir().await;
     let mut bucket = Bucket::down().await;
     let mut daemon = start(&etcd, &dir, &bucket, "1s");
     let line = daemon
@@ -49,10 +46,7 @@ async fn a_bucket_that_is_down_costs_one_line_and_is_paid_when_it_comes() {
 
 #[tokio::test]
 async fn what_is_owed_is_paid_after_a_restart_without_a_new_snapshot() {
-    let (etcd, dir) = (
-        EtcdReal::builder().start().await,
-        tempfile::tempdir().unwrap(),
-    );
+    let (etcd, dir) = etcd_and_dir().await;
     let mut bucket = Bucket::down().await;
     let mut daemon = start(&etcd, &dir, &bucket, "1h");
     let created = daemon.line("Created backup").await;
@@ -69,10 +63,7 @@ async fn what_is_owed_is_paid_after_a_restart_without_a_new_snapshot() {
 
 #[tokio::test]
 async fn a_save_by_hand_stands_and_says_how_to_copy_it_later() {
-    let (etcd, dir) = (
-        EtcdReal::builder().start().await,
-        tempfile::tempdir().unwrap(),
-    );
+    let (etcd, dir) = etcd_and_dir().await;
     let mut bucket = Bucket::down().await;
     let save = Program::new(["save", "--name", "n"])
         .etcd(&etcd)

@@ -8,7 +8,7 @@ use rollsnap_testkit::etcd_real::EtcdReal;
 use tempfile::TempDir;
 
 use crate::program::Program;
-use crate::world::{Bucket, assert_nothing_half_made, names, snapshots};
+use crate::world::{Bucket, assert_nothing_half_made, etcd_and_dir, names, snapshots};
 
 async fn save(etcd: &EtcdReal, dir: &TempDir, words: &[&str]) -> String {
     let save = Program::new(["save"])
@@ -24,10 +24,7 @@ async fn list(dir: &TempDir) -> String {
 
 #[tokio::test]
 async fn a_save_says_where_how_big_and_how_far_it_is() {
-    let (etcd, dir) = (
-        EtcdReal::builder().start().await,
-        tempfile::tempdir().unwrap(),
-    );
+    let (etcd, dir) = etcd_and_dir().await;
     etcd.put("a", "b").await;
     let said = save(&etcd, &dir, &["--name", "before-upgrade"]).await;
     let path = dir.path().join("before-upgrade");
@@ -45,10 +42,7 @@ async fn a_save_says_where_how_big_and_how_far_it_is() {
 
 #[tokio::test]
 async fn a_save_without_a_name_is_called_as_rke_calls_it() {
-    let (etcd, dir) = (
-        EtcdReal::builder().start().await,
-        tempfile::tempdir().unwrap(),
-    );
+    let (etcd, dir) = etcd_and_dir().await;
     save(&etcd, &dir, &[]).await;
     save(&etcd, &dir, &["--safe-timestamp", "--name", "x"]).await;
     save(&etcd, &dir, &["--safe-timestamp"]).await;
@@ -70,10 +64,7 @@ async fn a_save_without_a_name_is_called_as_rke_calls_it() {
 
 #[tokio::test]
 async fn a_name_that_is_taken_is_refused_and_the_snapshot_stays() {
-    let (etcd, dir) = (
-        EtcdReal::builder().start().await,
-        tempfile::tempdir().unwrap(),
-    );
+    let (etcd, dir) = etcd_and_dir().await;
     save(&etcd, &dir, &["--name", "n"]).await;
     let before = fs::read(dir.path().join("n")).unwrap();
     etcd.put("more", "data").await;
@@ -94,10 +85,7 @@ async fn a_name_that_is_taken_is_refused_and_the_snapshot_stays() {
 
 #[tokio::test]
 async fn the_list_shows_both_places_in_one_table_and_tells_what_is_not_proved() {
-    let (etcd, dir) = (
-        EtcdReal::builder().start().await,
-        tempfile::tempdir().unwrap(),
-    );
+    let (etcd, dir) = etcd_and_dir().await;
     let bucket = Bucket::up().await;
     save(&etcd, &dir, &["--name", "here"]).await;
     save(&etcd, &dir, &["--name", "gone"]).await;
@@ -144,10 +132,7 @@ async fn the_list_shows_both_places_in_one_table_and_tells_what_is_not_proved() 
 
 #[tokio::test]
 async fn prune_shows_its_plan_and_then_carries_it_out() {
-    let (etcd, dir) = (
-        EtcdReal::builder().start().await,
-        tempfile::tempdir().unwrap(),
-    );
+    let (etcd, dir) = etcd_and_dir().await;
     let mut daemon = Program::new(["run", "--creation", "1s"])
         .etcd(&etcd)
         .dir(dir.path())
@@ -180,10 +165,7 @@ async fn prune_shows_its_plan_and_then_carries_it_out() {
 
 #[tokio::test]
 async fn delete_takes_one_snapshot_its_manifest_and_nothing_whose_name_begins_so() {
-    let (etcd, dir) = (
-        EtcdReal::builder().start().await,
-        tempfile::tempdir().unwrap(),
-    );
+    let (etcd, dir) = etcd_and_dir().await;
     for name in ["n", "n1"] {
         save(&etcd, &dir, &["--name", name]).await;
     }

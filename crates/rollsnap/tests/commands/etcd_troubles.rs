@@ -8,7 +8,7 @@ use rollsnap_testkit::tls::Certificates;
 
 use crate::program::Program;
 use crate::running::field;
-use crate::world::{assert_nothing_half_made, assert_nothing_written};
+use crate::world::{assert_nothing_half_made, assert_nothing_written, etcd_and_dir};
 
 #[tokio::test]
 async fn an_etcd_that_is_down_at_the_start_is_waited_for() {
@@ -35,10 +35,7 @@ async fn an_etcd_that_is_down_at_the_start_is_waited_for() {
 
 #[tokio::test]
 async fn an_etcd_that_hangs_in_mid_stream_is_noticed_and_survived() {
-    let (etcd, dir) = (
-        EtcdReal::builder().start().await,
-        tempfile::tempdir().unwrap(),
-    );
+    let (etcd, dir) = etcd_and_dir().await;
     etcd.fill(4 << 20).await;
     let proxy = TcpProxy::start(etcd.address(), Fault::Stall(1 << 20)).await;
     let mut daemon = Program::new(["run", "--creation", "1h", "--timeout", "2s"])
@@ -61,10 +58,7 @@ async fn an_etcd_that_hangs_in_mid_stream_is_noticed_and_survived() {
 
 #[tokio::test]
 async fn an_etcd_that_is_frozen_is_noticed_and_survived() {
-    let (etcd, dir) = (
-        EtcdReal::builder().start().await,
-        tempfile::tempdir().unwrap(),
-    );
+    let (etcd, dir) = etcd_and_dir().await;
     let mut daemon = Program::new(["run", "--creation", "1s", "--timeout", "2s"])
         .etcd(&etcd)
         .dir(dir.path())
@@ -79,10 +73,7 @@ async fn an_etcd_that_is_frozen_is_noticed_and_survived() {
 
 #[tokio::test]
 async fn a_stream_that_is_cut_leaves_nothing_and_is_tried_again() {
-    let (etcd, dir) = (
-        EtcdReal::builder().start().await,
-        tempfile::tempdir().unwrap(),
-    );
+    let (etcd, dir) = etcd_and_dir().await;
     etcd.fill(4 << 20).await;
     let proxy = TcpProxy::start(etcd.address(), Fault::Close(1 << 20)).await;
     let mut daemon = Program::new(["run", "--creation", "1h"])
@@ -117,10 +108,7 @@ async fn certificates_are_renewed_without_a_restart() {
 
 #[tokio::test]
 async fn a_member_that_is_down_gives_way_to_the_next_one() {
-    let (etcd, dir) = (
-        EtcdReal::builder().start().await,
-        tempfile::tempdir().unwrap(),
-    );
+    let (etcd, dir) = etcd_and_dir().await;
     let nobody = {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.local_addr().unwrap()

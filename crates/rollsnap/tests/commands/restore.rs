@@ -10,6 +10,7 @@ use rollsnap_testkit::tools;
 use serde_json::Value;
 
 use crate::program::Program;
+use crate::world::etcd_and_dir;
 
 fn tool(name: &str, words: &[&str]) -> String {
     let output = Command::new(tools::path(name))
@@ -73,10 +74,7 @@ async fn etcds_tools_take_a_snapshot_of_either_version_plain_and_behind_tls() {
 
 #[tokio::test]
 async fn a_compressed_snapshot_decodes_to_what_etcds_tools_take() {
-    let (etcd, dir) = (
-        EtcdReal::builder().start().await,
-        tempfile::tempdir().unwrap(),
-    );
+    let (etcd, dir) = etcd_and_dir().await;
     etcd.put("/registry/pods/a", vec![b'a'; 100_000]).await;
     let saved = Program::new(["save", "--name", "n", "--compression", "zstd", "-o", "json"])
         .etcd(&etcd)

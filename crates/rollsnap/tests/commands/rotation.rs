@@ -2,18 +2,13 @@
 
 use std::fs;
 
-use rollsnap_testkit::etcd_real::EtcdReal;
-
 use crate::program::Program;
 use crate::running::field;
-use crate::world::{Bucket, assert_nothing_half_made, names, snapshots};
+use crate::world::{Bucket, assert_nothing_half_made, etcd_and_dir, names, snapshots};
 
 #[tokio::test]
 async fn a_count_keeps_the_newest_here_and_in_the_bucket_and_touches_nothing_else() {
-    let (etcd, dir) = (
-        EtcdReal::builder().start().await,
-        tempfile::tempdir().unwrap(),
-    );
+    let (etcd, dir) = etcd_and_dir().await;
     let bucket = Bucket::up().await;
     Program::new(["save", "--name", "before-upgrade"])
         .etcd(&etcd)
@@ -66,10 +61,7 @@ async fn a_count_keeps_the_newest_here_and_in_the_bucket_and_touches_nothing_els
 
 #[tokio::test]
 async fn an_age_deletes_what_is_older_and_keeps_as_many_as_it_holds_intervals() {
-    let (etcd, dir) = (
-        EtcdReal::builder().start().await,
-        tempfile::tempdir().unwrap(),
-    );
+    let (etcd, dir) = etcd_and_dir().await;
     let mut daemon = Program::new(["run", "--creation", "1s", "--retention", "2s"])
         .etcd(&etcd)
         .dir(dir.path())

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::program::Program;
 use crate::running::{Running, field};
-use crate::world::{assert_nothing_written, snapshots};
+use crate::world::{assert_nothing_written, etcd_and_dir, snapshots};
 
 fn hourly(etcd: &EtcdReal, dir: &Path) -> Running {
     Program::new(["run", "--creation", "1h"])
@@ -22,10 +22,7 @@ fn hourly(etcd: &EtcdReal, dir: &Path) -> Running {
 
 #[tokio::test]
 async fn a_restart_neither_postpones_nor_repeats() {
-    let (etcd, dir) = (
-        EtcdReal::builder().start().await,
-        tempfile::tempdir().unwrap(),
-    );
+    let (etcd, dir) = etcd_and_dir().await;
     let mut daemon = hourly(&etcd, dir.path());
     daemon.line("Created backup").await;
     daemon.signal(Signal::KILL);
@@ -44,10 +41,7 @@ async fn a_restart_neither_postpones_nor_repeats() {
 
 #[tokio::test]
 async fn what_is_overdue_at_start_is_taken_now_and_once() {
-    let (etcd, dir) = (
-        EtcdReal::builder().start().await,
-        tempfile::tempdir().unwrap(),
-    );
+    let (etcd, dir) = etcd_and_dir().await;
     let mut daemon = hourly(&etcd, dir.path());
     let first = daemon.line("Created backup").await;
     daemon.stop().await;
@@ -83,10 +77,7 @@ fn age(manifest: &Path, by: TimeDelta) {
 
 #[tokio::test]
 async fn a_second_daemon_on_one_directory_refuses_and_names_the_first() {
-    let (etcd, dir) = (
-        EtcdReal::builder().start().await,
-        tempfile::tempdir().unwrap(),
-    );
+    let (etcd, dir) = etcd_and_dir().await;
     let mut first = hourly(&etcd, dir.path());
     first.line("Created backup").await;
     let second = Program::new(["run"])

@@ -10,7 +10,7 @@ use rollsnap_testkit::s3_peer::{ACCESS_KEY, SECRET_KEY};
 use tokio::time::Instant;
 
 use crate::program::{LIMIT, Outcome, Program};
-use crate::world::Bucket;
+use crate::world::{Bucket, etcd_and_dir};
 
 const PASSWORD: &str = "canary-of-etcd";
 
@@ -36,10 +36,7 @@ fn assert_silent(outcome: &Outcome, secret: &str) {
 
 #[tokio::test]
 async fn a_secret_key_is_never_printed_however_it_is_given_and_however_much_is_logged() {
-    let (etcd, dir) = (
-        EtcdReal::builder().start().await,
-        tempfile::tempdir().unwrap(),
-    );
+    let (etcd, dir) = etcd_and_dir().await;
     let bucket = Bucket::up().await;
     let file = dir.path().join(".secret");
     fs::write(&file, format!("{SECRET_KEY}\n")).unwrap();
@@ -80,10 +77,7 @@ async fn a_secret_key_is_never_printed_however_it_is_given_and_however_much_is_l
 
 #[tokio::test]
 async fn a_refused_secret_is_not_named_either() {
-    let (etcd, dir) = (
-        EtcdReal::builder().start().await,
-        tempfile::tempdir().unwrap(),
-    );
+    let (etcd, dir) = etcd_and_dir().await;
     let bucket = Bucket::up().await;
     for wrong in ["canary-but-wrong", "canary but wrong"] {
         let outcome = save(&etcd, dir.path(), &bucket, "n")
@@ -147,10 +141,7 @@ async fn an_etcd_password_is_taken_three_ways_and_never_printed() {
 
 #[tokio::test]
 async fn a_secret_of_the_command_line_leaves_the_process_list() {
-    let (etcd, dir) = (
-        EtcdReal::builder().start().await,
-        tempfile::tempdir().unwrap(),
-    );
+    let (etcd, dir) = etcd_and_dir().await;
     let bucket = Bucket::up().await;
     let mut daemon = Program::new(["run", "--secret-key", SECRET_KEY, "--creation", "1h"])
         .args(["--access-key", ACCESS_KEY, "--bucket-name", Bucket::NAME])

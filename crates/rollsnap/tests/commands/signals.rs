@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use http::Method;
 use rollsnap_engine::Kind;
-use rollsnap_testkit::etcd_real::EtcdReal;
 use rollsnap_testkit::s3_peer::{self, Rule, S3Peer};
 use rollsnap_testkit::tcp_proxy::{Fault, TcpProxy};
 use rustix::process::Signal;
@@ -13,7 +12,7 @@ use tokio::time::Instant;
 use crate::program::Program;
 use crate::world::{
     Bucket, a_save_runs, a_snapshot_stands, assert_nothing_half_made, assert_nothing_written,
-    snapshots,
+    etcd_and_dir, snapshots,
 };
 
 /// Docker kills after so long.
@@ -21,10 +20,7 @@ const DOCKERS_PATIENCE: Duration = Duration::from_secs(10);
 
 #[tokio::test]
 async fn a_first_signal_ends_it_well() {
-    let (etcd, dir) = (
-        EtcdReal::builder().start().await,
-        tempfile::tempdir().unwrap(),
-    );
+    let (etcd, dir) = etcd_and_dir().await;
     for signal in [Signal::TERM, Signal::INT] {
         let mut daemon = Program::new(["run", "--creation", "1s"])
             .etcd(&etcd)
@@ -42,10 +38,7 @@ async fn a_first_signal_ends_it_well() {
 
 #[tokio::test]
 async fn a_save_that_hangs_is_dropped_clean_before_docker_loses_patience() {
-    let (etcd, dir) = (
-        EtcdReal::builder().start().await,
-        tempfile::tempdir().unwrap(),
-    );
+    let (etcd, dir) = etcd_and_dir().await;
     etcd.fill(4 << 20).await;
     let proxy = TcpProxy::start(etcd.address(), Fault::Stall(1 << 20)).await;
     let daemon = Program::new(["run", "--endpoints", &proxy.address().to_string()])
@@ -61,10 +54,7 @@ async fn a_save_that_hangs_is_dropped_clean_before_docker_loses_patience() {
 
 #[tokio::test]
 async fn an_upload_that_is_cut_leaves_no_parts_in_the_bucket() {
-    let (etcd, dir) = (
-        EtcdReal::builder().start().await,
-        tempfile::tempdir().unwrap(),
-    );
+    let (etcd, dir) = etcd_and_dir().await;
     // Larger than two parts, so that the upload cannot be over.
     etcd.fill(24 << 20).await;
     let bucket = S3Peer::start(Bucket::NAME).await;
@@ -88,10 +78,7 @@ async fn an_upload_that_is_cut_leaves_no_parts_in_the_bucket() {
 
 #[tokio::test]
 async fn a_save_by_hand_that_is_stopped_while_it_uploads_stands_and_leaves_no_parts() {
-    let (etcd, dir) = (
-        EtcdReal::builder().start().await,
-        tempfile::tempdir().unwrap(),
-    );
+    let (etcd, dir) = etcd_and_dir().await;
     etcd.fill(24 << 20).await;
     let bucket = S3Peer::start(Bucket::NAME).await;
     let stall = Rule::on(Method::PUT, s3_peer::Fault::Stall);
@@ -119,10 +106,7 @@ async fn a_save_by_hand_that_is_stopped_while_it_uploads_stands_and_leaves_no_pa
 
 #[tokio::test]
 async fn a_second_signal_ends_it_at_once() {
-    let (etcd, dir) = (
-        EtcdReal::builder().start().await,
-        tempfile::tempdir().unwrap(),
-    );
+    let (etcd, dir) = etcd_and_dir().await;
     etcd.fill(4 << 20).await;
     let proxy = TcpProxy::start(etcd.address(), Fault::Stall(1 << 20)).await;
     let mut daemon = Program::new(["run", "--endpoints", &proxy.address().to_string()])
@@ -154,10 +138,7 @@ async fn a_second_signal_ends_it_at_once() {
 
 #[tokio::test]
 async fn a_save_by_hand_that_is_interrupted_leaves_nothing() {
-    let (etcd, dir) = (
-        EtcdReal::builder().start().await,
-        tempfile::tempdir().unwrap(),
-    );
+    let (etcd, dir) = etcd_and_dir().await;
     etcd.fill(4 << 20).await;
     let proxy = TcpProxy::start(etcd.address(), Fault::Stall(1 << 20)).await;
     let save = Program::new(["save", "--endpoints", &proxy.address().to_string()])

@@ -2,17 +2,14 @@
 
 use std::process::Stdio;
 
-use rollsnap_testkit::etcd_real::EtcdReal;
 use tokio::process::Command;
 
 use crate::program::Program;
+use crate::world::etcd_and_dir;
 
 #[tokio::test]
 async fn a_bar_is_drawn_on_a_terminal_and_nowhere_else() {
-    let (etcd, dir) = (
-        EtcdReal::builder().start().await,
-        tempfile::tempdir().unwrap(),
-    );
+    let (etcd, dir) = etcd_and_dir().await;
     etcd.fill(16 << 20).await;
     let plain = Program::new(["save"])
         .etcd(&etcd)

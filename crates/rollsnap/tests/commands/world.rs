@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rollsnap_testkit::etcd_real::EtcdReal;
 use rollsnap_testkit::s3_peer::{ACCESS_KEY, SECRET_KEY};
 use rollsnap_testkit::s3_server;
 use tempfile::TempDir;
@@ -75,6 +76,12 @@ impl Bucket {
     fn folder(&self) -> PathBuf {
         self.dir.path().join(Self::NAME).join(Self::FOLDER)
     }
+}
+
+/// A member that answers, and an empty directory: what most tests begin with.
+pub(crate) async fn etcd_and_dir() -> (EtcdReal, TempDir) {
+    let dir = tempfile::tempdir().expect("a directory");
+    (EtcdReal::builder().start().await, dir)
 }
 
 /// The names in a directory but the program's own corner; none where it is missing.
