@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Which crates of the house a crate may use.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("rollsnap-snapfile", &[]),
+    ("rollsnap-kube", &[]),
     ("rollsnap-etcd", &[]),
     ("rollsnap-store", &[]),
     (
@@ -19,6 +20,7 @@ const ARROWS: [(&str, &[&str]); 7] = [
         &[
             "rollsnap-engine",
             "rollsnap-etcd",
+            "rollsnap-kube",
             "rollsnap-rke",
             "rollsnap-store",
         ],
