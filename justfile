@@ -46,6 +46,10 @@ bless:
 image:
     deploy/image.sh
 
+# Makes the golden snapshots anew: real servers 3.4 and 3.5, with their own answers beside.
+goldens *names:
+    cargo run --quiet --package rollsnap-testkit --bin goldens -- {{ names }}
+
 # The systemd unit: that it is well formed, and that little is exposed.
 systemd-check:
     deploy/systemd/check.sh
