@@ -34,10 +34,16 @@
 
 pub mod bolt;
 mod digest;
+mod error;
+mod finding;
 pub mod mvcc;
 mod read_at;
 mod trailer;
+mod verify;
 
 pub use digest::{Digest, DigestTextError};
+pub use error::SnapshotError;
+pub use finding::Finding;
 pub use read_at::ReadAt;
-pub use trailer::{Proof, TrailerError, TrailerHasher};
+pub use trailer::{Proof, Trailer, TrailerError, TrailerHasher};
+pub use verify::{Heed, Progress, Report, status, verify};

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 /// Positioned reads of something that does not change while it is read.
-pub trait ReadAt {
+pub trait ReadAt: Send + Sync {
     /// Size in bytes.
     fn size(&self) -> io::Result<u64>;
 
@@ -36,6 +36,16 @@ impl ReadAt for [u8] {
             .ok_or(io::ErrorKind::UnexpectedEof)?;
         buf.copy_from_slice(bytes);
         Ok(())
+    }
+}
+
+impl ReadAt for Vec<u8> {
+    fn size(&self) -> io::Result<u64> {
+        self.as_slice().size()
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        self.as_slice().read_at(offset, buf)
     }
 }
 

@@ -1,9 +1,12 @@
 //! The digest at the end of the stream.
 
+use std::io;
+use std::ops::ControlFlow;
+
 use sha2::{Digest as _, Sha256};
 
-use crate::Digest;
 use crate::digest::DIGEST_LEN;
+use crate::{Digest, ReadAt, SnapshotError};
 
 /// Sectors are 512 bytes and every page is a multiple, so a size that leaves 32 ends in a digest
 /// (etcd `client/v3/snapshot/v3_snapshot.go`, `hasChecksum`).
@@ -48,6 +51,54 @@ pub enum TrailerError {
         /// The SHA-256 of all bytes before them.
         actual: Digest,
     },
+}
+
+/// The digest at the end of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trailer {
+    /// It is that of the bytes before it.
+    Held(Digest),
+    /// There is none: a database file that did not come from the maintenance API, or one cut.
+    Absent,
+    /// It is another than that of the bytes before it.
+    Wrong {
+        /// The last 32 bytes of the file.
+        claimed: Digest,
+        /// The SHA-256 of all bytes before them.
+        actual: Digest,
+    },
+}
+
+/// Reads a file through and compares its digest. Hears after every 256 KiB how many bytes were
+/// read, and may say to stop. Memory: those 256 KiB.
+pub(crate) fn check(
+    file: &dyn ReadAt,
+    heed: &mut dyn FnMut(u64) -> ControlFlow<()>,
+) -> Result<Trailer, SnapshotError> {
+    const PIECE: u64 = 256 << 10;
+    let size = file.size()?;
+    if size % SECTOR != 32 || size <= SECTOR {
+        return Ok(Trailer::Absent);
+    }
+    let mut hasher = TrailerHasher::default();
+    let mut buffer = vec![0; usize::try_from(PIECE.min(size)).map_err(io::Error::other)?];
+    let mut done = 0;
+    while done < size {
+        let left = usize::try_from(size.saturating_sub(done)).unwrap_or(usize::MAX);
+        let len = buffer.len().min(left);
+        let piece = buffer.get_mut(..len).unwrap_or_default();
+        file.read_at(done, piece)?;
+        hasher.push(piece);
+        done = done.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
+        if heed(done).is_break() {
+            return Err(SnapshotError::Stopped);
+        }
+    }
+    Ok(match hasher.finish() {
+        Ok(proof) => Trailer::Held(proof.database),
+        Err(TrailerError::Mismatch { claimed, actual }) => Trailer::Wrong { claimed, actual },
+        Err(TrailerError::Cut { .. }) => Trailer::Absent,
+    })
 }
 
 impl TrailerHasher {

@@ -39,7 +39,7 @@ fn the_digest_of_every_version_holds() {
 #[test]
 fn the_revision_is_what_etcdutl_says() {
     for version in VERSIONS {
-        let revision = last_revision(&snapshot(version)[..]).unwrap().unwrap();
+        let revision = last_revision(&snapshot(version)).unwrap().unwrap();
         assert_eq!(revision.main, REVISION, "{version}");
     }
 }
@@ -48,14 +48,14 @@ fn the_revision_is_what_etcdutl_says() {
 fn the_revision_is_found_by_the_second_meta_when_the_first_is_broken() {
     let mut bytes = snapshot("3.5.1");
     bytes[16] ^= 0xff;
-    assert_eq!(last_revision(&bytes[..]).unwrap().unwrap().main, REVISION);
+    assert_eq!(last_revision(&bytes).unwrap().unwrap().main, REVISION);
 }
 
 #[test]
 fn damaged_files_are_an_error_or_an_answer_and_never_a_panic() {
     let whole = snapshot("3.4.23");
     for cut in (0..whole.len()).step_by(509) {
-        let _ = last_revision(&whole[..cut]);
+        let _ = last_revision(&&whole[..cut]);
     }
     // Every byte of the metas, then a byte of each header of every page.
     let headers = (8192..whole.len())
@@ -64,6 +64,6 @@ fn damaged_files_are_an_error_or_an_answer_and_never_a_panic() {
     for at in (0..8192).chain(headers.filter(|at| *at < whole.len())) {
         let mut bytes = whole.clone();
         bytes[at] ^= 0xff;
-        let _ = last_revision(&bytes[..]);
+        let _ = last_revision(&bytes);
     }
 }

@@ -1,25 +1,31 @@
-//! A database file, read page by page.
+//! A database file, and single keys in it.
 
+use std::fmt;
 use std::io;
 
 use crate::ReadAt;
 
 use super::Meta;
-use super::page::{HEADER, Kind, Page, u32_at, u64_at};
-
-/// Longest run of pages that is read at once. etcd's requests end at 1.5 MiB by default and an
-/// operator may raise that; what is larger than this is not believed.
-const MAX_RUN: u64 = 256 << 20;
+use super::meta::Metas;
+use super::page::{Entry, Kind, Page, u64_at};
+use super::pages::Pages;
 
 /// Deeper trees do not exist: with two entries a branch this is every page of the largest file.
-const MAX_DEPTH: usize = 64;
+pub(super) const MAX_DEPTH: usize = 64;
+
+/// More pages are not believed: 1 TiB of 4 KiB pages. Bounds what a walk remembers of each page
+/// to 32 MiB.
+const MAX_PAGES: u64 = 1 << 28;
+
+/// Bytes of a bucket's header, before an inline page.
+pub(super) const BUCKET_HEADER: usize = 16;
 
 /// A bbolt database that is not being written.
 ///
 /// Memory: one page (with its overflow) of each level that is being looked at.
-#[derive(Debug)]
-pub struct Database<R> {
-    file: R,
+pub struct Database<'f> {
+    file: &'f dyn ReadAt,
+    metas: Metas,
     meta: Meta,
 }
 
@@ -32,6 +38,14 @@ pub enum BoltError {
     /// Neither meta page is valid.
     #[error("no valid meta page: this is no bbolt database")]
     NoMeta,
+    /// The file is shorter than its pages.
+    #[error("the file has {has} bytes, its pages take {needs}: it was cut")]
+    Cut {
+        /// Bytes of the file.
+        has: u64,
+        /// Bytes of the pages that its meta page tells of.
+        needs: u64,
+    },
     /// A page is not what it should be.
     #[error("page {page}: {what}")]
     Page {
@@ -42,11 +56,38 @@ pub enum BoltError {
     },
 }
 
-impl<R: ReadAt> Database<R> {
-    /// Finds the meta page in force. Reads nothing else.
-    pub fn open(file: R) -> Result<Self, BoltError> {
-        let meta = Meta::find(&file)?;
-        Ok(Self { file, meta })
+/// Where a bucket's pairs begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Root {
+    /// A tree of pages.
+    Page(u64),
+    /// A small bucket is a leaf page in its own value.
+    Inline(Vec<u8>),
+}
+
+impl Root {
+    /// Reads a bucket's value (bbolt `internal/common/bucket.go`): root page, sequence, and where
+    /// the root page is 0 a leaf page.
+    pub(super) fn parse(value: &[u8]) -> Option<Self> {
+        let (header, inline) = value.split_at_checked(BUCKET_HEADER)?;
+        match u64_at(header, 0)? {
+            0 => Some(Self::Inline(inline.to_vec())),
+            page => Some(Self::Page(page)),
+        }
+    }
+}
+
+impl<'f> Database<'f> {
+    /// Finds the meta page in force and checks that the file has all its pages. Reads nothing
+    /// else.
+    pub fn open(file: &'f dyn ReadAt) -> Result<Self, BoltError> {
+        let metas = Metas::read(file)?;
+        let meta = metas.in_force().ok_or(BoltError::NoMeta)?;
+        let (has, needs) = (file.size()?, meta.size());
+        if has < needs || meta.high_water > MAX_PAGES {
+            return Err(BoltError::Cut { has, needs });
+        }
+        Ok(Self { file, metas, meta })
     }
 
     /// The meta page in force.
@@ -54,101 +95,127 @@ impl<R: ReadAt> Database<R> {
         self.meta
     }
 
+    pub(super) fn metas(&self) -> Metas {
+        self.metas
+    }
+
+    pub(super) fn pages(&self) -> Pages<'f> {
+        Pages::new(self.file, self.meta)
+    }
+
+    /// The value of one key of a bucket; `None` when there is no such bucket or key.
+    ///
+    /// Reads one page of each level, so its cost does not grow with the file.
+    pub fn get(&self, bucket: &[u8], key: &[u8]) -> Result<Option<Vec<u8>>, BoltError> {
+        let Some(root) = self.bucket(bucket)? else {
+            return Ok(None);
+        };
+        let found = self.descend(
+            &root,
+            |page| place(page, key),
+            |entry| (entry.key == key && !entry.is_bucket).then(|| entry.value.to_vec()),
+        )?;
+        Ok(found.flatten())
+    }
+
     /// The greatest key of a bucket; `None` when there is no such bucket or it is empty.
     ///
     /// Reads one page of each level, so its cost does not grow with the file.
     pub fn last_key(&self, bucket: &[u8]) -> Result<Option<Vec<u8>>, BoltError> {
-        let Some(value) = self.bucket(bucket)? else {
+        let Some(root) = self.bucket(bucket)? else {
             return Ok(None);
         };
-        let root = u64_at(&value, 0).ok_or(BoltError::Page {
+        let last = |page: &Page<'_>| page.count().checked_sub(1);
+        self.descend(&root, last, |entry| entry.key.to_vec())
+    }
+
+    /// Where the pairs of a bucket begin.
+    fn bucket(&self, name: &[u8]) -> Result<Option<Root>, BoltError> {
+        let broken = BoltError::Page {
             page: self.meta.root,
-            what: "bucket header is cut",
-        })?;
-        // A small bucket lives in its own value: root 0, then a leaf page.
-        if root == 0 {
-            let inline = value.get(16..).unwrap_or_default();
-            return last_of_leaf(&Page::parse(self.meta.root, inline)?);
-        }
-        let mut id = root;
+            what: "has a bucket whose header is cut",
+        };
+        let found = self.descend(
+            &Root::Page(self.meta.root),
+            |page| place(page, name),
+            |entry| (entry.key == name && entry.is_bucket).then(|| Root::parse(entry.value)),
+        )?;
+        found.flatten().map(|root| root.ok_or(broken)).transpose()
+    }
+
+    /// Goes down to one entry of a leaf: `choose` names the element of each page on the way.
+    fn descend<T>(
+        &self,
+        root: &Root,
+        choose: impl Fn(&Page<'_>) -> Option<usize>,
+        take: impl Fn(Entry<'_>) -> T,
+    ) -> Result<Option<T>, BoltError> {
+        let broken = |page, what| BoltError::Page { page, what };
+        let mut id = match root {
+            Root::Page(id) => *id,
+            Root::Inline(bytes) => {
+                let cut = broken(self.meta.root, "has an inline bucket that is cut");
+                let page = Page::parse(bytes).ok_or(cut)?;
+                return entry_of(&page, &choose, take);
+            }
+        };
+        let mut pages = self.pages();
         for _ in 0..MAX_DEPTH {
-            let bytes = self.page(id)?;
-            let page = Page::parse(id, &bytes)?;
-            match (page.kind(), page.count().checked_sub(1)) {
-                (Kind::Leaf, _) => return last_of_leaf(&page),
-                (Kind::Branch, Some(last)) => id = page.child(last)?,
-                (Kind::Branch, None) => {
-                    return Err(BoltError::Page {
-                        page: id,
-                        what: "branch without children",
-                    });
+            let page = pages.read(id, id)?;
+            match page.header().kind {
+                Some(Kind::Leaf) => return entry_of(&page, &choose, take),
+                Some(Kind::Branch) => {
+                    let child = choose(&page).and_then(|index| page.child(index));
+                    let cut = broken(id, "has a branch element outside the page");
+                    id = child.ok_or(cut)?.id;
                 }
+                _ => return Err(broken(id, "is neither a branch nor a leaf")),
             }
         }
-        Err(BoltError::Page {
-            page: root,
-            what: "tree has no end",
-        })
-    }
-
-    /// The header (and inline page) of a bucket of the root tree.
-    fn bucket(&self, name: &[u8]) -> Result<Option<Vec<u8>>, BoltError> {
-        // etcd has ten buckets: the root is one leaf, but a branch is allowed by the format.
-        let mut stack = vec![self.meta.root];
-        let mut visited = 0_usize;
-        while let Some(id) = stack.pop() {
-            visited = visited.saturating_add(1);
-            if visited > 4096 {
-                return Err(BoltError::Page {
-                    page: id,
-                    what: "tree of buckets has no end",
-                });
-            }
-            let bytes = self.page(id)?;
-            let page = Page::parse(id, &bytes)?;
-            for index in 0..page.count() {
-                if page.kind() == Kind::Branch {
-                    stack.push(page.child(index)?);
-                    continue;
-                }
-                let entry = page.entry(index)?;
-                if entry.key == name && entry.is_bucket {
-                    return Ok(Some(entry.value.to_vec()));
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    /// The bytes of a page and its overflow.
-    fn page(&self, id: u64) -> Result<Vec<u8>, BoltError> {
-        let broken = |what| BoltError::Page { page: id, what };
-        if !(2..self.meta.high_water).contains(&id) {
-            return Err(broken("lies outside the file"));
-        }
-        let page_size = u64::from(self.meta.page_size);
-        let offset = id
-            .checked_mul(page_size)
-            .ok_or(broken("lies outside the file"))?;
-        let mut header = [0; HEADER];
-        self.file.read_at(offset, &mut header)?;
-        if u64_at(&header, 0) != Some(id) {
-            return Err(broken("carries another page's number"));
-        }
-        let run = u64::from(u32_at(&header, 12).unwrap_or_default()).saturating_add(1);
-        let len = run.saturating_mul(page_size);
-        if len > MAX_RUN || id.saturating_add(run) > self.meta.high_water {
-            return Err(broken("overflow lies outside the file"));
-        }
-        let mut bytes = vec![0; usize::try_from(len).map_err(|_| broken("is too long"))?];
-        self.file.read_at(offset, &mut bytes)?;
-        Ok(bytes)
+        Err(broken(id, "lies too deep: the tree has no end"))
     }
 }
 
-fn last_of_leaf(page: &Page<'_>) -> Result<Option<Vec<u8>>, BoltError> {
-    match page.count().checked_sub(1) {
-        Some(last) if page.kind() == Kind::Leaf => Ok(Some(page.entry(last)?.key.to_vec())),
-        _ => Ok(None),
+impl fmt::Debug for Database<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Database({:?})", self.meta)
     }
+}
+
+/// The chosen entry of a leaf; `None` where the leaf has none to choose.
+fn entry_of<T>(
+    page: &Page<'_>,
+    choose: impl Fn(&Page<'_>) -> Option<usize>,
+    take: impl Fn(Entry<'_>) -> T,
+) -> Result<Option<T>, BoltError> {
+    let Some(index) = choose(page).filter(|index| *index < page.count()) else {
+        return Ok(None);
+    };
+    let entry = page.entry(index).ok_or(BoltError::Page {
+        page: page.header().id,
+        what: "has a leaf element outside the page",
+    })?;
+    Ok(Some(take(entry)))
+}
+
+/// The last element whose key is not greater than `key`: in a branch the child that may have it,
+/// in a leaf the key itself if it is there. The first where all are greater; `None` where the page
+/// has none, or an element lies outside it.
+fn place(page: &Page<'_>, key: &[u8]) -> Option<usize> {
+    let is_leaf = page.header().kind == Some(Kind::Leaf);
+    let (mut low, mut high) = (0, page.count());
+    while low < high {
+        let middle = low.midpoint(high);
+        let found = if is_leaf {
+            page.entry(middle)?.key
+        } else {
+            page.child(middle)?.key
+        };
+        if found <= key {
+            low = middle.checked_add(1)?;
+        } else {
+            high = middle;
+        }
+    }
+    (page.count() > 0).then(|| low.saturating_sub(1))
 }

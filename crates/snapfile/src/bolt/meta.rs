@@ -17,6 +17,8 @@ const LEN: usize = 64;
 const CHECKED: usize = 56;
 const MIN_PAGE: u32 = 1024;
 const MAX_PAGE: u32 = 1024 << 14;
+/// Where the free list would stand, when it is not kept.
+const NO_FREE_LIST: u64 = u64::MAX;
 
 /// One valid meta page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,19 +27,29 @@ pub struct Meta {
     pub page_size: u32,
     /// The page at the root of the tree of buckets.
     pub root: u64,
+    /// The page of the free list. `None` where it is not kept, as in every file that etcd wrote
+    /// on Linux: then what cannot be reached is free.
+    pub free_list: Option<u64>,
     /// One past the highest page in use.
     pub high_water: u64,
     /// The transaction that wrote it.
     pub txid: u64,
 }
 
-impl Meta {
-    /// The meta in force: of the valid ones that with the higher transaction id.
+/// Both meta pages, as far as they are valid. At least one is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Metas {
+    pub(super) first: Option<Meta>,
+    pub(super) second: Option<Meta>,
+}
+
+impl Metas {
+    /// Reads both.
     ///
     /// The page size stands only in the metas themselves. Where page 0 is broken, page 1 is
     /// looked for at every size a host may have had, 1 KiB to 16 MiB.
-    pub(super) fn find(file: &dyn ReadAt) -> Result<Self, BoltError> {
-        let first = Self::read(file, 0)?;
+    pub(super) fn read(file: &dyn ReadAt) -> Result<Self, BoltError> {
+        let first = Meta::read(file, 0)?;
         let sizes: Vec<u32> = match first {
             Some(meta) => vec![meta.page_size],
             None => (0..=14).map(|shift| MIN_PAGE << shift).collect(),
@@ -45,14 +57,26 @@ impl Meta {
         let mut second = None;
         for size in sizes {
             if second.is_none() {
-                second = Self::read(file, u64::from(size))?.filter(|meta| meta.page_size == size);
+                second = Meta::read(file, u64::from(size))?.filter(|meta| meta.page_size == size);
             }
         }
-        first
-            .into_iter()
-            .chain(second)
-            .max_by_key(|meta| meta.txid)
-            .ok_or(BoltError::NoMeta)
+        match (first, second) {
+            (None, None) => Err(BoltError::NoMeta),
+            _ => Ok(Self { first, second }),
+        }
+    }
+
+    /// The one in force: of the valid ones that with the higher transaction id.
+    pub(super) fn in_force(&self) -> Option<Meta> {
+        let valid = self.first.into_iter().chain(self.second);
+        valid.max_by_key(|meta| meta.txid)
+    }
+}
+
+impl Meta {
+    /// Bytes of all pages.
+    pub fn size(&self) -> u64 {
+        self.high_water.saturating_mul(u64::from(self.page_size))
     }
 
     /// The meta on the page at `offset`, if there is a valid one.
@@ -77,6 +101,7 @@ impl Meta {
         valid.then_some(Self {
             page_size,
             root: u64_at(bytes, 16)?,
+            free_list: Some(u64_at(bytes, 32)?).filter(|page| *page != NO_FREE_LIST),
             high_water: u64_at(bytes, 40)?,
             txid: u64_at(bytes, 48)?,
         })

@@ -1,5 +1,23 @@
 //! What etcd keeps in the database: revisions and the records under them.
 
+mod audit;
+mod hashkv;
+mod history;
+mod latest;
+mod member;
+mod record;
 mod revision;
+mod scan;
+mod status;
+mod window;
 
-pub use revision::{Revision, RevisionError, last_revision};
+pub(crate) use audit::Audit;
+pub use hashkv::{HashKv, hash_kv};
+pub use history::{LiveKey, OwnedKey, get, live, versions};
+pub use member::{Member, cluster_id};
+pub use record::{Record, RecordError};
+pub(crate) use revision::KEY_BUCKET;
+pub use revision::{Change, Revision, RevisionError, last_revision};
+pub use status::Status;
+pub(crate) use status::{Tally, is_records, record as record_of, tell_shares};
+pub(crate) use window::Window;

@@ -1,0 +1,74 @@
+//! The members that a database knows.
+//!
+//! JSON under the member's id (etcd `server/etcdserver/api/membership/member.go`). Ids exceed
+//! 2^53 and are whole numbers there.
+
+use serde::Deserialize;
+use sha1::{Digest as _, Sha1};
+
+/// One member of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Member {
+    /// Its id.
+    pub id: u64,
+    /// Its name; empty for one that never started.
+    #[serde(default)]
+    pub name: String,
+    /// Where other members find it.
+    #[serde(rename = "peerURLs", default)]
+    pub peer_urls: Vec<String>,
+    /// Where clients find it.
+    #[serde(rename = "clientURLs", default)]
+    pub client_urls: Vec<String>,
+    /// Whether it has no vote.
+    #[serde(default)]
+    pub is_learner: bool,
+}
+
+impl Member {
+    pub(crate) fn parse(json: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(json)
+    }
+}
+
+/// The id of a cluster that began with these members: the first 8 bytes of the SHA-1 of their ids
+/// in ascending order (etcd `server/etcdserver/api/membership/cluster.go`, `genID`). A cluster
+/// keeps its id when members come and go, so it is no longer this one after that.
+pub fn cluster_id(members: &[Member]) -> u64 {
+    let mut ids: Vec<u64> = members.iter().map(|member| member.id).collect();
+    ids.sort_unstable();
+    let mut hash = Sha1::new();
+    for id in ids {
+        hash.update(id.to_be_bytes());
+    }
+    let hash: [u8; 20] = hash.finalize().into();
+    hash.first_chunk().copied().map_or(0, u64::from_be_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(id: u64) -> Member {
+        Member::parse(format!(r#"{{"id":{id},"peerURLs":["http://x:2380"]}}"#).as_bytes()).unwrap()
+    }
+
+    /// The ids that a live cluster of three gave itself.
+    #[test]
+    fn the_cluster_id_is_that_of_a_live_cluster() {
+        let ids = [
+            0xa6ca_96ee_b686_5d51,
+            0x0b7c_d332_fa5e_dc75,
+            0x31bc_87d2_07f6_08a4,
+        ];
+        assert_eq!(cluster_id(&ids.map(member)), 0x5d57_5426_5cb3_3831);
+    }
+
+    #[test]
+    fn a_member_that_never_started_has_no_name() {
+        let member = member(1);
+        assert_eq!((&*member.name, member.is_learner), ("", false));
+        assert_eq!(member.peer_urls, ["http://x:2380"]);
+    }
+}

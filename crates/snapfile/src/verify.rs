@@ -1,0 +1,253 @@
+//! Whether a snapshot is what etcd sent, and whether what etcd sent is whole.
+//!
+//! The digest at the end proves transport and storage. It says nothing of the pages on the
+//! server's disk, which may have been broken before: the walk over all pages and records does.
+
+use std::ops::ControlFlow;
+
+use crate::bolt::{Database, Ended, Visitor, walk};
+use crate::mvcc::{Audit, Status, Tally, Window, is_records, record_of};
+use crate::trailer::{self, Trailer};
+use crate::{Finding, ReadAt, SnapshotError};
+
+/// Findings that are listed. A file of noise has one for every page.
+const LISTED: usize = 100;
+
+/// How far a pass is. The file is gone through twice: once for its digest, once for its pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes gone through.
+    pub done: u64,
+    /// Bytes to go through, at most.
+    pub total: u64,
+}
+
+/// Hears of progress, about every 256 KiB, and may say to stop.
+pub type Heed<'h> = &'h mut dyn FnMut(Progress) -> ControlFlow<()>;
+
+/// Everything that is known of a snapshot after it was read through.
+#[derive(Debug)]
+pub struct Report {
+    /// Whether the digest at its end holds.
+    pub trailer: Trailer,
+    /// What it holds, as far as it could be read; `None` where it is no database at all.
+    pub status: Option<Status>,
+    /// What is wrong, in the order in which it was found, at most 100 of them.
+    pub findings: Vec<Finding>,
+    /// How many more there are.
+    pub unlisted: u64,
+}
+
+impl Report {
+    /// Whether nothing is wrong with it. A database file without a digest can be that too; only
+    /// [`is_proved`](Self::is_proved) says that the bytes are those that etcd sent.
+    pub fn is_whole(&self) -> bool {
+        self.findings.is_empty()
+    }
+
+    /// Whether nothing is wrong with it and the digest at its end holds.
+    pub fn is_proved(&self) -> bool {
+        self.is_whole() && matches!(self.trailer, Trailer::Held(_))
+    }
+}
+
+/// Reads a snapshot through and tells everything that is wrong with it.
+///
+/// Checked are the digest at its end; both meta pages; that each page is reached once, carries its
+/// own number and type, and has its keys in order and in range; the free list where it is kept;
+/// that every record parses and tells of its own revision; and that after the compaction no
+/// revision is missing.
+///
+/// Never panics, whatever the bytes. Time: two passes over the file, and one over the records for
+/// each half million keys. Memory: about 24 MiB, a bit for each page, and the largest page with
+/// its overflow (at most 256 MiB; a page holds at least one value).
+pub fn verify(file: &dyn ReadAt, heed: Heed<'_>) -> Result<Report, SnapshotError> {
+    let mut reading = Reading::new(file, Rigour::All, heed)?;
+    let trailer = reading.trailer()?;
+    let status = match reading.status(file) {
+        Ok(status) => Some(status),
+        Err(SnapshotError::Corrupt(finding)) => {
+            reading.list(*finding);
+            None
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(Report {
+        trailer,
+        status,
+        findings: reading.findings,
+        unlisted: reading.unlisted,
+    })
+}
+
+/// What a snapshot holds, and whether its digest holds.
+///
+/// The first fault that keeps the numbers from being told ends it with
+/// [`SnapshotError::Corrupt`]. A wrong digest does not: it is part of the answer. Time and memory
+/// as for [`verify`].
+pub fn status(file: &dyn ReadAt, heed: Heed<'_>) -> Result<(Trailer, Status), SnapshotError> {
+    let mut reading = Reading::new(file, Rigour::Numbers, heed)?;
+    let trailer = reading.trailer()?;
+    let status = reading.status(file)?;
+    match reading.findings.pop() {
+        Some(finding) => Err(SnapshotError::Corrupt(Box::new(finding))),
+        None => Ok((trailer, status)),
+    }
+}
+
+/// How closely a database is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rigour {
+    /// Every fault is listed.
+    All,
+    /// The first that keeps the numbers from being told ends the pass.
+    Numbers,
+}
+
+/// One pass over a database.
+struct Reading<'f, 'h> {
+    file: &'f dyn ReadAt,
+    size: u64,
+    rigour: Rigour,
+    heed: Heed<'h>,
+    tally: Tally,
+    audit: Option<Audit>,
+    bucket: Vec<u8>,
+    findings: Vec<Finding>,
+    unlisted: u64,
+    told: u64,
+}
+
+impl<'f, 'h> Reading<'f, 'h> {
+    fn new(file: &'f dyn ReadAt, rigour: Rigour, heed: Heed<'h>) -> Result<Self, SnapshotError> {
+        Ok(Self {
+            file,
+            size: file.size()?,
+            rigour,
+            heed,
+            tally: Tally::default(),
+            audit: None,
+            bucket: Vec::new(),
+            findings: Vec::new(),
+            unlisted: 0,
+            told: 0,
+        })
+    }
+
+    /// The first pass: the digest.
+    fn trailer(&mut self) -> Result<Trailer, SnapshotError> {
+        let total = self.size.saturating_mul(2);
+        let heed = &mut self.heed;
+        let trailer = trailer::check(self.file, &mut |done| heed(Progress { done, total }))?;
+        if self.rigour == Rigour::All {
+            let size = self.size;
+            match &trailer {
+                Trailer::Held(_) => {}
+                Trailer::Absent if size.is_multiple_of(512) => {}
+                Trailer::Absent => self.list(Finding::of_file(format!(
+                    "{size} bytes are neither whole pages nor pages and a digest: it was cut"
+                ))),
+                Trailer::Wrong { claimed, actual } => self.list(Finding::of_file(format!(
+                    "digest mismatch: etcd sent {claimed}, the bytes give {actual}"
+                ))),
+            }
+        }
+        Ok(trailer)
+    }
+
+    /// The second pass: pages and records.
+    fn status(&mut self, file: &dyn ReadAt) -> Result<Status, SnapshotError> {
+        let database = Database::open(file)?;
+        if self.rigour == Rigour::All {
+            // Where the compaction cannot be told, the walk will say why.
+            self.audit = Window::of(&database).ok().map(Audit::new);
+        }
+        let walked = match walk(&database, None, self) {
+            Ok(walked) => walked,
+            Err(Ended::Read(error)) => return Err(error.into()),
+            Err(Ended::Stopped) => {
+                return Err(match self.findings.pop() {
+                    Some(finding) if self.rigour == Rigour::Numbers => {
+                        SnapshotError::Corrupt(Box::new(finding))
+                    }
+                    _ => SnapshotError::Stopped,
+                });
+            }
+        };
+        let (mut status, mut latest) = std::mem::take(&mut self.tally).finish();
+        while self.findings.is_empty() && latest.next_share() {
+            crate::mvcc::tell_shares(&database, &mut latest)?;
+            status.live_keys = status.live_keys.saturating_add(latest.count());
+        }
+        let meta = database.meta();
+        status.total_size = meta.size();
+        status.page_size = meta.page_size;
+        status.bytes_in_use = walked.bytes_in_use;
+        Ok(status)
+    }
+
+    /// Lists a fault of the bucket that is being read.
+    fn odd(&mut self, page: u64, key: &[u8], what: String) -> ControlFlow<()> {
+        let finding = Finding::of_page(page, what);
+        self.fault(finding.in_bucket(&self.bucket).at_key(key))
+    }
+
+    fn list(&mut self, finding: Finding) {
+        if self.findings.len() < LISTED {
+            self.findings.push(finding);
+        } else {
+            self.unlisted = self.unlisted.saturating_add(1);
+        }
+    }
+}
+
+impl Visitor for Reading<'_, '_> {
+    fn bucket(&mut self, name: &[u8]) -> ControlFlow<()> {
+        self.bucket = name.to_vec();
+        self.tally.bucket(name);
+        ControlFlow::Continue(())
+    }
+
+    fn pair(&mut self, page: u64, key: &[u8], value: &[u8]) -> ControlFlow<()> {
+        self.tally.pair(key, value);
+        if !is_records(&self.bucket) {
+            return match self.tally.note(&self.bucket, key, value) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(odd) => self.odd(page, key, odd.to_string()),
+            };
+        }
+        let (change, record) = match record_of(key, value) {
+            Ok(row) => row,
+            Err(odd) => return self.odd(page, key, odd.to_string()),
+        };
+        self.tally.record(change, &record);
+        let faults = match &mut self.audit {
+            Some(audit) => audit.faults(change, &record),
+            None => Vec::new(),
+        };
+        for fault in faults {
+            self.odd(page, key, fault)?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn fault(&mut self, finding: Finding) -> ControlFlow<()> {
+        self.list(finding);
+        match self.rigour {
+            Rigour::All => ControlFlow::Continue(()),
+            Rigour::Numbers => ControlFlow::Break(()),
+        }
+    }
+
+    fn seen(&mut self, bytes: u64) -> ControlFlow<()> {
+        const STEP: u64 = 256 << 10;
+        if bytes < self.told.saturating_add(STEP) {
+            return ControlFlow::Continue(());
+        }
+        self.told = bytes;
+        (self.heed)(Progress {
+            done: self.size.saturating_add(bytes),
+            total: self.size.saturating_mul(2),
+        })
+    }
+}
