@@ -36,18 +36,22 @@ pub struct MemberConfig {
     pub user: Option<User>,
     /// How long a snapshot may go on without a byte.
     pub stall_timeout: Duration,
+    /// How long a member may reckon the hash of its keys, for which it reads all of them.
+    pub hash_timeout: Duration,
     /// How long anything else may take.
     pub request_timeout: Duration,
 }
 
 impl MemberConfig {
-    /// This endpoint without TLS files and user; 30 s for a stall, 5 s for a request.
+    /// This endpoint without TLS files and user; 30 s for a stall, 2 min for a hash, 5 s for any
+    /// other request.
     pub fn new(endpoint: impl Into<String>) -> Self {
         Self {
             endpoint: endpoint.into(),
             tls: TlsFiles::default(),
             user: None,
             stall_timeout: Duration::from_secs(30),
+            hash_timeout: Duration::from_secs(120),
             request_timeout: Duration::from_secs(5),
         }
     }
@@ -56,10 +60,11 @@ impl MemberConfig {
 /// One etcd member.
 #[derive(Debug)]
 pub struct Member {
-    subject: Arc<Subject>,
+    pub(crate) subject: Arc<Subject>,
     user: Option<User>,
     stall_timeout: Duration,
-    request_timeout: Duration,
+    pub(crate) hash_timeout: Duration,
+    pub(crate) request_timeout: Duration,
 }
 
 impl Member {
@@ -108,15 +113,28 @@ impl Member {
                 }),
                 user: config.user,
                 stall_timeout: config.stall_timeout,
+                hash_timeout: config.hash_timeout,
                 request_timeout: config.request_timeout,
             }),
             _ => Err(faults),
         }
     }
 
+    /// Another endpoint, asked with the same certificates, user and limits.
+    pub(crate) fn at(&self, endpoint: Endpoint) -> Self {
+        Self {
+            subject: Arc::new(Subject {
+                endpoint,
+                ..Subject::clone(&self.subject)
+            }),
+            user: self.user.clone(),
+            ..*self
+        }
+    }
+
     /// A client with the certificates and the password of this moment. It dials when it is first
     /// used, which is here if there is a user to log in.
-    async fn connect(&self, verb: &'static str) -> Result<Client, SourceError> {
+    pub(crate) async fn connect(&self, verb: &'static str) -> Result<Client, SourceError> {
         let (tls, login) = self.read_files().await?;
         let mut options = ConnectOptions::new()
             .with_connect_timeout(self.request_timeout)
@@ -171,21 +189,33 @@ impl Member {
 
     async fn ask_status(&self) -> Result<MemberStatus, SourceError> {
         let client = self.connect(STATUS).await?;
-        let answer = match client.maintenance_client().status().await {
-            Ok(answer) => answer,
-            Err(error) => return Err(self.subject.explain(STATUS, error).await),
-        };
-        let mut status = member_status(answer).ok_or_else(|| {
-            self.subject
-                .error(
-                    ErrorKind::Unsuitable,
-                    STATUS,
-                    "this is no etcd: its status names no version and no member",
-                )
-                .with_hint("give etcd's client URL with --endpoints")
-        })?;
+        let mut status = self.status_over(STATUS, &client).await?;
         status.member_name = self.ask_name(&client, status.member_id).await;
         Ok(status)
+    }
+
+    /// The status without the name.
+    pub(crate) async fn status_over(
+        &self,
+        verb: &'static str,
+        client: &Client,
+    ) -> Result<MemberStatus, SourceError> {
+        match client.maintenance_client().status().await {
+            Ok(answer) => member_status(answer)
+                .ok_or_else(|| self.no_etcd(verb, "its status names no version and no member")),
+            Err(error) => Err(self.subject.explain(verb, error).await),
+        }
+    }
+
+    /// The answer could be anybody's.
+    pub(crate) fn no_etcd(&self, verb: &'static str, why: &str) -> SourceError {
+        self.subject
+            .error(
+                ErrorKind::Unsuitable,
+                verb,
+                format!("this is no etcd: {why}"),
+            )
+            .with_hint("give etcd's client URL with --endpoints")
     }
 
     /// The member's name, where the cluster tells it: not without quorum, not to everybody, and
@@ -216,7 +246,7 @@ impl Member {
         }
     }
 
-    fn no_answer(&self, verb: &'static str) -> SourceError {
+    pub(crate) fn no_answer(&self, verb: &'static str) -> SourceError {
         let message = format!("no answer for {:?}", self.request_timeout);
         self.subject.error(ErrorKind::Unavailable, verb, message)
     }

@@ -20,6 +20,9 @@ const UNIMPLEMENTED: i32 = 12;
 const UNAUTHENTICATED: i32 = 16;
 const PERMISSION_DENIED: i32 = 7;
 
+/// The verb of a question for a hash.
+pub(crate) const HASH: &str = "hash of";
+
 /// Who was asked and how: what a message needs to name.
 #[derive(Debug, Clone)]
 pub(crate) struct Subject {
@@ -41,7 +44,7 @@ impl Subject {
 
     /// Explains a failure before any good answer. May ask the port what it speaks.
     pub(crate) async fn explain(&self, verb: &'static str, error: Error) -> SourceError {
-        let finding = match self.finding(&error) {
+        let finding = match self.finding(verb, &error) {
             Some(finding) => finding,
             None => self.ask_again().await,
         };
@@ -50,7 +53,7 @@ impl Subject {
 
     /// Explains a failure in the middle of good answers.
     pub(crate) fn explain_break(&self, verb: &'static str, error: Error) -> SourceError {
-        let finding = self.finding(&error).unwrap_or_else(|| {
+        let finding = self.finding(verb, &error).unwrap_or_else(|| {
             Finding::new(ErrorKind::Unavailable, "the connection broke").with_cause()
         });
         self.report(verb, finding, error)
@@ -68,7 +71,7 @@ impl Subject {
     }
 
     /// What the error says by itself; none if the connection just broke.
-    fn finding(&self, error: &Error) -> Option<Finding> {
+    fn finding(&self, verb: &str, error: &Error) -> Option<Finding> {
         let Error::GRpcStatus(status) = error else {
             return Some(match error {
                 Error::TransportError(_) => {
@@ -80,7 +83,7 @@ impl Subject {
         if status.source().is_some() {
             self.of_transport(status)
         } else {
-            self.of_answer(i32::from(status.code()), status.message())
+            self.of_answer(verb, i32::from(status.code()), status.message())
         }
     }
 
@@ -178,7 +181,7 @@ impl Subject {
     }
 
     /// The call was answered with a gRPC status other than OK.
-    fn of_answer(&self, code: i32, text: &str) -> Option<Finding> {
+    fn of_answer(&self, verb: &str, code: i32, text: &str) -> Option<Finding> {
         let says = |words: &str| text.contains(words);
         if says("user name is empty") || says("user name not found") && self.user.is_none() {
             return Some(
@@ -210,6 +213,22 @@ impl Subject {
                 Finding::new(ErrorKind::Unavailable, "etcd forgot the login").with_cause(),
             );
         }
+        // `mvcc: required revision …` (etcd `mvcc/kv.go`), in 3.4 to 3.6 alike.
+        if says("has been compacted") {
+            return Some(Finding::new(
+                ErrorKind::Compacted,
+                "the revision has been compacted there",
+            ));
+        }
+        if says("is a future revision") {
+            return Some(
+                Finding::new(
+                    ErrorKind::Unavailable,
+                    "the member has not come to the revision",
+                )
+                .with_hint("a member that lags catches up by itself; ask again"),
+            );
+        }
         if says("permission denied") || code == PERMISSION_DENIED {
             let (who, hint) = match &self.user {
                 Some(user) => (
@@ -221,7 +240,12 @@ impl Subject {
                     "name a user with the role root: --user and --password-file".to_owned(),
                 ),
             };
-            return Some(denied(format!("{who} may not take snapshots")).with_hint(hint));
+            let what = if verb == HASH {
+                "ask for hashes"
+            } else {
+                "take snapshots"
+            };
+            return Some(denied(format!("{who} may not {what}")).with_hint(hint));
         }
         if code == UNAUTHENTICATED {
             return Some(denied(text.to_owned()).with_hint("check --user and --password-file"));

@@ -1,7 +1,7 @@
 //! Where a member listens: the forms people write, and the one form that is used and shown.
 
 use std::fmt;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use crate::{ErrorKind, SourceError};
 
@@ -91,6 +91,12 @@ impl Endpoint {
     /// The host without the brackets of an IPv6 address.
     pub(crate) fn bare_host(&self) -> &str {
         self.host.trim_start_matches('[').trim_end_matches(']')
+    }
+
+    /// Whether the host is `0.0.0.0` or `::`, which says where to listen and not where to call.
+    pub(crate) fn is_unspecified(&self) -> bool {
+        let address = self.bare_host().parse::<IpAddr>();
+        address.is_ok_and(|address| address.is_unspecified())
     }
 
     pub(crate) fn as_str(&self) -> &str {

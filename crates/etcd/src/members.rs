@@ -12,9 +12,9 @@ use crate::{ErrorKind, Member, MemberConfig, MemberStatus, SnapshotStream, Sourc
 /// given; a snapshot comes from the member whose status was told last, never from two.
 #[derive(Debug)]
 pub struct Members {
-    all: Vec<Member>,
+    pub(crate) all: Vec<Member>,
     /// All endpoints, with commas between.
-    text: String,
+    pub(crate) text: String,
     /// The one to ask first.
     chosen: AtomicUsize,
 }
@@ -70,29 +70,38 @@ impl Members {
             .chain(others)
     }
 
-    fn nobody(&self, mut refusals: Vec<SourceError>) -> SourceError {
-        if let [_] = refusals[..] {
-            return refusals.remove(0);
+    fn nobody(&self, refusals: Vec<SourceError>) -> SourceError {
+        nobody("status of", &self.text, refusals)
+    }
+}
+
+/// What is said when none of `endpoints` will do: the words of each, and the first hint.
+pub(crate) fn nobody(
+    verb: &'static str,
+    endpoints: &str,
+    mut refusals: Vec<SourceError>,
+) -> SourceError {
+    if let [_] = refusals[..] {
+        return refusals.remove(0);
+    }
+    let kinds = || refusals.iter().map(SourceError::kind);
+    let kind = kinds()
+        .find(|kind| *kind == ErrorKind::Unavailable)
+        .or_else(|| kinds().next())
+        .unwrap_or(ErrorKind::Unavailable);
+    let mut message = "no endpoint can be used".to_owned();
+    for refusal in &refusals {
+        let _ = write!(message, "; {refusal}");
+        let mut cause = std::error::Error::source(refusal);
+        while let Some(error) = cause {
+            let _ = write!(message, ": {error}");
+            cause = error.source();
         }
-        let kinds = || refusals.iter().map(SourceError::kind);
-        let kind = kinds()
-            .find(|kind| *kind == ErrorKind::Unavailable)
-            .or_else(|| kinds().next())
-            .unwrap_or(ErrorKind::Unavailable);
-        let mut message = "no endpoint can be used".to_owned();
-        for refusal in &refusals {
-            let _ = write!(message, "; {refusal}");
-            let mut cause = std::error::Error::source(refusal);
-            while let Some(error) = cause {
-                let _ = write!(message, ": {error}");
-                cause = error.source();
-            }
-        }
-        let error = SourceError::new(kind, "status of", &*self.text, message);
-        match refusals.iter().find_map(SourceError::hint) {
-            Some(hint) => error.with_hint(hint),
-            None => error,
-        }
+    }
+    let error = SourceError::new(kind, verb, endpoints, message);
+    match refusals.iter().find_map(SourceError::hint) {
+        Some(hint) => error.with_hint(hint),
+        None => error,
     }
 }
 

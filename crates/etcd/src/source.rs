@@ -70,6 +70,8 @@ pub enum ErrorKind {
     Config,
     /// This answers, but not as an etcd member that can be saved: no etcd, or a learner.
     Unsuitable,
+    /// The revision that was asked for is no longer there: the member has compacted past it.
+    Compacted,
 }
 
 /// One failed call: `snapshot from https://127.0.0.1:2379: no bytes for 30s`.

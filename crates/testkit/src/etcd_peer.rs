@@ -1,4 +1,5 @@
-//! A scripted etcd: the maintenance API over HTTP/2, saying exactly what a test wrote down.
+//! A scripted etcd: the maintenance API and the member list over HTTP/2, saying exactly what a
+//! test wrote down.
 //!
 //! gRPC framing is one byte of flags, four of length, and the message; the outcome comes in the
 //! trailers `grpc-status` and `grpc-message`.
@@ -17,8 +18,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::stream::{self, Stream, StreamExt};
 use http::{HeaderMap, HeaderValue, Request, Response};
-use http_body_util::StreamBody;
 use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -31,20 +32,30 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::AbortOnDropHandle;
 
-pub use message::{ResponseHeader, SnapshotResponse, StatusResponse, healthy};
+pub use message::{
+    HashKvRequest, HashKvResponse, ListedMember, MemberListResponse, ResponseHeader,
+    SnapshotResponse, StatusResponse, healthy,
+};
 pub use script::{Script, Step};
 
 use crate::tls::Certificates;
 
 const STATUS: &str = "/etcdserverpb.Maintenance/Status";
 const SNAPSHOT: &str = "/etcdserverpb.Maintenance/Snapshot";
+const HASH_KV: &str = "/etcdserverpb.Maintenance/HashKV";
+const MEMBER_LIST: &str = "/etcdserverpb.Cluster/MemberList";
 const UNIMPLEMENTED: u32 = 12;
 
 /// What the peer says to `Status`.
+pub type StatusAnswer = Answer<StatusResponse>;
+/// What the peer says to `HashKV`.
+pub type HashAnswer = Answer<HashKvResponse>;
+
+/// What the peer says to a question that has one answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StatusAnswer {
+pub enum Answer<T> {
     /// This.
-    Says(Box<StatusResponse>),
+    Says(Box<T>),
     /// This gRPC status.
     Fails {
         /// The gRPC code.
@@ -70,6 +81,10 @@ pub struct EtcdPeer {
 #[derive(Debug)]
 struct Part {
     status: Mutex<StatusAnswer>,
+    hash: Mutex<HashAnswer>,
+    members: Mutex<Answer<MemberListResponse>>,
+    hashed: Mutex<Vec<i64>>,
+    reckoning: watch::Sender<usize>,
     scripts: Mutex<VecDeque<Script>>,
     opened: AtomicUsize,
     open: watch::Sender<usize>,
@@ -97,7 +112,11 @@ impl EtcdPeer {
             .local_addr()
             .expect("a bound socket has an address");
         let part = Arc::new(Part {
-            status: Mutex::new(StatusAnswer::Says(Box::new(healthy()))),
+            status: Mutex::new(Answer::Says(Box::new(healthy()))),
+            hash: Mutex::new(Answer::unknown(HASH_KV)),
+            members: Mutex::new(Answer::unknown(MEMBER_LIST)),
+            hashed: Mutex::new(Vec::new()),
+            reckoning: watch::Sender::new(0),
             scripts: Mutex::new(scripts.into_iter().collect()),
             opened: AtomicUsize::new(0),
             open: watch::Sender::new(0),
@@ -127,6 +146,38 @@ impl EtcdPeer {
     /// What it says to `Status` from now on.
     pub fn set_status(&self, answer: StatusAnswer) {
         *lock(&self.part.status) = answer;
+    }
+
+    /// What it says to `HashKV` from now on. Until then it knows no such call.
+    pub fn set_hash(&self, answer: HashAnswer) {
+        *lock(&self.part.hash) = answer;
+    }
+
+    /// What it says to `MemberList` from now on, in the name of the member of its status. Until
+    /// then it knows no such call.
+    pub fn set_members(&self, members: impl IntoIterator<Item = ListedMember>) {
+        let header = match &*lock(&self.part.status) {
+            Answer::Says(status) => status.header.clone(),
+            _ => None,
+        };
+        *lock(&self.part.members) = Answer::Says(Box::new(MemberListResponse {
+            header,
+            members: members.into_iter().collect(),
+        }));
+    }
+
+    /// The revisions whose hash it was asked for so far.
+    pub fn hashed(&self) -> Vec<i64> {
+        lock(&self.part.hashed).clone()
+    }
+
+    /// Waits until this many questions for a hash hang.
+    pub async fn reckoning(&self, wanted: usize) {
+        let mut reckoning = self.part.reckoning.subscribe();
+        reckoning
+            .wait_for(|now| *now == wanted)
+            .await
+            .expect("the peer holds the sender");
     }
 
     /// Lets every stream that stalls at this moment go on.
@@ -191,16 +242,13 @@ async fn answer(
     releases: watch::Receiver<u64>,
 ) -> Result<Response<Body>, Infallible> {
     Ok(match request.uri().path() {
-        STATUS => {
-            let answer = lock(&part.status).clone();
-            match answer {
-                StatusAnswer::Says(status) => reply(stream::iter([
-                    Ok(Frame::data(framed(&*status))),
-                    Ok(trailers(0, "")),
-                ])),
-                StatusAnswer::Fails { code, message } => refusal(code, &message),
-                StatusAnswer::Hangs => std::future::pending().await,
-            }
+        STATUS => tell(&part.status).await,
+        MEMBER_LIST => tell(&part.members).await,
+        HASH_KV => {
+            let asked = unframed::<HashKvRequest>(request.into_body()).await;
+            lock(&part.hashed).push(asked.revision);
+            let _reckoning = Counted::new(part.clone(), |part| &part.reckoning);
+            tell(&part.hash).await
         }
         SNAPSHOT => {
             part.opened.fetch_add(1, Ordering::SeqCst);
@@ -211,6 +259,27 @@ async fn answer(
         }
         path => refusal(UNIMPLEMENTED, &format!("unknown method {path}")),
     })
+}
+
+impl<T> Answer<T> {
+    fn unknown(path: &str) -> Self {
+        Self::Fails {
+            code: UNIMPLEMENTED,
+            message: format!("unknown method {path}"),
+        }
+    }
+}
+
+async fn tell(answer: &Mutex<Answer<impl Message + Clone>>) -> Response<Body> {
+    let answer = lock(answer).clone();
+    match answer {
+        Answer::Says(message) => reply(stream::iter([
+            Ok(Frame::data(framed(&*message))),
+            Ok(trailers(0, "")),
+        ])),
+        Answer::Fails { code, message } => refusal(code, &message),
+        Answer::Hangs => std::future::pending().await,
+    }
 }
 
 impl Part {
@@ -224,19 +293,22 @@ impl Part {
     }
 }
 
-/// Counts a stream as open while it lives.
-struct OpenStream(Arc<Part>);
+/// Counts as one while it lives.
+struct Counted {
+    part: Arc<Part>,
+    among: fn(&Part) -> &watch::Sender<usize>,
+}
 
-impl OpenStream {
-    fn new(part: Arc<Part>) -> Self {
-        part.open.send_modify(|open| *open += 1);
-        Self(part)
+impl Counted {
+    fn new(part: Arc<Part>, among: fn(&Part) -> &watch::Sender<usize>) -> Self {
+        among(&part).send_modify(|count| *count += 1);
+        Self { part, among }
     }
 }
 
-impl Drop for OpenStream {
+impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.open.send_modify(|open| *open -= 1);
+        (self.among)(&self.part).send_modify(|count| *count -= 1);
     }
 }
 
@@ -247,7 +319,7 @@ fn play(
     releases: watch::Receiver<u64>,
 ) -> impl Stream<Item = FrameResult> + Send + 'static {
     let steps = VecDeque::from(script.into_steps());
-    let state = Some((steps, releases, OpenStream::new(part)));
+    let state = Some((steps, releases, Counted::new(part, |part| &part.open)));
     stream::unfold(state, async |state| {
         let (mut steps, mut releases, open) = state?;
         loop {
@@ -310,6 +382,12 @@ fn framed(message: &impl Message) -> Bytes {
     buffer.put_u32(u32::try_from(len).expect("a message is shorter than 4 GiB"));
     message.encode(&mut buffer).expect("the buffer grows");
     buffer.freeze()
+}
+
+async fn unframed<T: Message + Default>(body: Incoming) -> T {
+    let body = body.collect().await.expect("the request comes whole");
+    let message = body.to_bytes().slice(5..);
+    T::decode(message).expect("the request is of its type")
 }
 
 async fn loopback() -> TcpListener {

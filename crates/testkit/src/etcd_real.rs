@@ -3,6 +3,7 @@
 //! It dies with the value, by SIGKILL. What it logged is kept in its directory and shown when it
 //! does not come up.
 
+mod cluster;
 mod contents;
 mod version;
 
@@ -62,7 +63,15 @@ impl EtcdBuilder {
     /// # Panics
     /// When it does not, with its log.
     pub async fn start(self) -> EtcdReal {
-        EtcdReal::launch(self, Membership::Founder).await
+        EtcdReal::launch(self).await
+    }
+
+    /// Starts a cluster of `size` voting members, `m1` and so on, and waits until all answer.
+    ///
+    /// # Panics
+    /// When they do not, with their logs.
+    pub async fn start_cluster(self, size: usize) -> Vec<EtcdReal> {
+        cluster::start(&self, size).await
     }
 }
 
@@ -72,6 +81,8 @@ enum Membership {
     Founder,
     /// Joins the cluster of these `name=peer-url` pairs.
     Learner(String),
+    /// Founds a cluster together with all of these pairs, its own among them.
+    Together(String),
 }
 
 /// A running etcd, or one that was stopped and can be started again on its data.
@@ -97,21 +108,8 @@ impl EtcdReal {
         }
     }
 
-    async fn launch(builder: EtcdBuilder, membership: Membership) -> Self {
-        let name = match membership {
-            Membership::Founder => "founder",
-            Membership::Learner(_) => "learner",
-        };
-        let mut etcd = Self {
-            builder,
-            membership,
-            name: name.to_owned(),
-            client_port: 0,
-            peer_port: 0,
-            dir: TempDir::with_prefix("rollsnap-etcd-").expect("a temporary directory"),
-            child: None,
-            user: None,
-        };
+    async fn launch(builder: EtcdBuilder) -> Self {
+        let mut etcd = Self::prepare(builder, Membership::Founder, "founder");
         for _ in 0..PORT_TRIES {
             (etcd.client_port, etcd.peer_port) = (free_port(), free_port());
             match etcd.spawn_and_wait().await {
@@ -121,6 +119,20 @@ impl EtcdReal {
             }
         }
         panic!("no free port for etcd in {PORT_TRIES} tries");
+    }
+
+    /// A server with ports and a directory that is not started.
+    fn prepare(builder: EtcdBuilder, membership: Membership, name: &str) -> Self {
+        Self {
+            builder,
+            membership,
+            name: name.to_owned(),
+            client_port: free_port(),
+            peer_port: free_port(),
+            dir: TempDir::with_prefix("rollsnap-etcd-").expect("a temporary directory"),
+            child: None,
+            user: None,
+        }
     }
 
     /// Its client URL, such as `https://127.0.0.1:40123`.
@@ -193,25 +205,17 @@ impl EtcdReal {
 
     /// Starts a second server that learns from this one and has no vote.
     pub async fn add_learner(&self) -> EtcdReal {
-        let peer_port = free_port();
-        let peer_url = format!("http://127.0.0.1:{peer_port}");
+        let founder = format!("{}=http://127.0.0.1:{}", self.name, self.peer_port);
+        let membership = Membership::Learner(founder);
+        let mut learner = Self::prepare(self.builder.clone(), membership, "learner");
+        learner.user.clone_from(&self.user);
+        let peer_url = format!("http://127.0.0.1:{}", learner.peer_port);
         let mut cluster = self.client().await.cluster_client();
         let options = MemberAddOptions::new().with_is_learner();
         cluster
             .member_add([peer_url], Some(options))
             .await
             .expect("add a learner");
-        let founder = format!("{}=http://127.0.0.1:{}", self.name, self.peer_port);
-        let mut learner = Self {
-            builder: self.builder.clone(),
-            membership: Membership::Learner(founder),
-            name: "learner".to_owned(),
-            client_port: free_port(),
-            peer_port,
-            dir: TempDir::with_prefix("rollsnap-etcd-").expect("a temporary directory"),
-            child: None,
-            user: self.user.clone(),
-        };
         if let Err(log) = learner.spawn_and_wait().await {
             panic!("the learner does not answer; its log:\n{log}");
         }
@@ -325,6 +329,7 @@ impl EtcdReal {
         let itself = format!("{}={peer}", self.name);
         let (cluster, state) = match &self.membership {
             Membership::Founder => (itself, "new"),
+            Membership::Together(all) => (all.clone(), "new"),
             Membership::Learner(founder) => (format!("{founder},{itself}"), "existing"),
         };
         let mut arguments: Vec<String> = [

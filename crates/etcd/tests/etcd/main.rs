@@ -4,8 +4,10 @@
 
 mod auth;
 mod broken;
+mod hashes;
 mod kit;
 mod members;
+mod peers;
 mod saves;
 mod strangers;
 mod tls;

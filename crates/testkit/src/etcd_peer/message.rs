@@ -64,6 +64,62 @@ pub struct SnapshotResponse {
     pub blob: Bytes,
 }
 
+/// `etcdserverpb.HashKVRequest`.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct HashKvRequest {
+    /// The last revision to hash; 0 for the newest.
+    #[prost(int64, tag = "1")]
+    pub revision: i64,
+}
+
+/// `etcdserverpb.HashKVResponse` of etcd 3.6.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct HashKvResponse {
+    /// Who answers.
+    #[prost(message, optional, tag = "1")]
+    pub header: Option<ResponseHeader>,
+    /// The hash.
+    #[prost(uint32, tag = "2")]
+    pub hash: u32,
+    /// The compacted revision; -1 for none.
+    #[prost(int64, tag = "3")]
+    pub compact_revision: i64,
+    /// The last revision in the hash; 0 before 3.6.
+    #[prost(int64, tag = "4")]
+    pub hash_revision: i64,
+}
+
+/// `etcdserverpb.Member`.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct ListedMember {
+    /// Its id.
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    /// Its name; empty before its first start.
+    #[prost(string, tag = "2")]
+    pub name: String,
+    /// Where other members reach it.
+    #[prost(string, repeated, tag = "3")]
+    pub peer_urls: Vec<String>,
+    /// Where clients reach it.
+    #[prost(string, repeated, tag = "4")]
+    pub client_urls: Vec<String>,
+    /// Whether it has no vote.
+    #[prost(bool, tag = "5")]
+    pub is_learner: bool,
+}
+
+/// `etcdserverpb.MemberListResponse`.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct MemberListResponse {
+    /// Who answers.
+    #[prost(message, optional, tag = "1")]
+    pub header: Option<ResponseHeader>,
+    /// All members.
+    #[prost(message, repeated, tag = "2")]
+    pub members: Vec<ListedMember>,
+}
+
 /// A healthy member of a cluster of one.
 pub fn healthy() -> StatusResponse {
     StatusResponse {
