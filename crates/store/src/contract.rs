@@ -53,6 +53,7 @@ pub async fn run_spool(store: &dyn SpoolStore) {
     clear(store).await;
     spools::tails_see_what_is_written(store).await;
     spools::spools_are_read_back(store).await;
+    spools::objects_are_read_at_any_place(store).await;
     spools::taken_names_are_refused(store).await;
     spools::given_up_spools_leave_nothing(store).await;
     clear(store).await;

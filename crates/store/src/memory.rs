@@ -134,6 +134,13 @@ impl SpoolStore for Memory {
         }
         Ok(Box::new(self.draft(name, Taken::Refuse)))
     }
+
+    async fn open(&self, name: &ObjectName) -> Result<Box<dyn ReadBack>, StoreError> {
+        match self.get(name) {
+            Some(object) => Ok(Box::new(object)),
+            None => Err(self.error(ErrorKind::NotFound, "read", name, "no such object")),
+        }
+    }
 }
 
 impl Memory {
@@ -261,6 +268,19 @@ impl ReadBack for MemoryReadBack {
         let range = offset..offset.saturating_add(buf.len() as u64);
         let content = self.0.borrow();
         let bytes = part_of(&content.bytes, &range).ok_or(io::ErrorKind::UnexpectedEof)?;
+        buf.copy_from_slice(bytes);
+        Ok(())
+    }
+}
+
+impl ReadBack for Bytes {
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.len() as u64)
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        let range = offset..offset.saturating_add(buf.len() as u64);
+        let bytes = part_of(self, &range).ok_or(io::ErrorKind::UnexpectedEof)?;
         buf.copy_from_slice(bytes);
         Ok(())
     }

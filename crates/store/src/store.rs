@@ -75,6 +75,9 @@ pub trait SpoolStore: Store {
         name: &ObjectName,
         expected: Option<u64>,
     ) -> Result<Box<dyn Spool>, StoreError>;
+
+    /// Positioned reads of an object that is there, which stay possible when its name goes.
+    async fn open(&self, name: &ObjectName) -> Result<Box<dyn ReadBack>, StoreError>;
 }
 
 /// An [`Upload`] that others may follow while it grows.
@@ -92,9 +95,9 @@ pub trait Spool: Upload {
     async fn seal(&mut self) -> Result<(), StoreError>;
 }
 
-/// Reads back what a [`Spool`] holds, from any place, blocking.
+/// Reads what a [`Spool`] or an object holds, from any place, blocking.
 pub trait ReadBack: Send + Sync {
-    /// Bytes written so far.
+    /// Its bytes, of a spool those written so far.
     fn size(&self) -> io::Result<u64>;
 
     /// Fills `buf` from `offset` on, or fails with [`io::ErrorKind::UnexpectedEof`].

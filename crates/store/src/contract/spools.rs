@@ -80,6 +80,39 @@ pub(super) async fn spools_are_read_back(store: &dyn SpoolStore) {
     }
 }
 
+pub(super) async fn objects_are_read_at_any_place(store: &dyn SpoolStore) {
+    let name = name("opened");
+    match store.open(&name).await.map(drop) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        other => panic!("an absent object is opened: {other:?}"),
+    }
+    let content = pattern(5000);
+    put(store, &name, &content, 1000).await;
+    let reader = store
+        .open(&name)
+        .await
+        .unwrap_or_else(|error| broken("open", &error));
+    store
+        .delete(&name)
+        .await
+        .unwrap_or_else(|error| broken("delete", &error));
+    match reader.size() {
+        Ok(told) => assert_eq!(told, 5000, "size of what was opened"),
+        Err(error) => broken("size", &error),
+    }
+    for range in [0..1, 0..5000, 4950..5000, 5000..5000] {
+        let mut bytes = vec![0; range.len()];
+        if let Err(error) = reader.read_at(range.start as u64, &mut bytes) {
+            broken("read of what was opened", &error);
+        }
+        assert_same(&bytes, &content[range], "opened, its name gone");
+    }
+    match reader.read_at(4999, &mut [0; 2]) {
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {}
+        other => panic!("a read past the end is no UnexpectedEof: {other:?}"),
+    }
+}
+
 pub(super) async fn taken_names_are_refused(store: &dyn SpoolStore) {
     let name = name("taken");
     let mut late = spool(store, &name).await;

@@ -17,10 +17,10 @@ use super::folder::{Folder, Found};
 use super::home::Home;
 use super::part::{self, Part, Taken};
 use super::spool::LocalSpool;
-use super::{PrivateFiles, off_worker, space};
+use super::{PrivateFiles, Quarantine, off_worker, space};
 use crate::{
-    BoxRead, ErrorKind, Location, ObjectInfo, ObjectName, Spool, SpoolStore, Store, StoreError,
-    Upload,
+    BoxRead, ErrorKind, Location, ObjectInfo, ObjectName, ReadBack, Spool, SpoolStore, Store,
+    StoreError, Upload,
 };
 
 /// Bytes read at once: what one reader holds.
@@ -93,6 +93,21 @@ impl LocalDir {
     /// Small private files beside the objects.
     pub fn private(&self) -> PrivateFiles {
         PrivateFiles::new(self.home.clone(), self.root.clone())
+    }
+
+    /// Where objects of this directory are moved to that are not what they should be.
+    pub fn quarantine(&self) -> Quarantine {
+        let room = self.home.quarantine.clone();
+        let dir = Self {
+            location: Location::new(room.path().display().to_string()),
+            root: room,
+            home: self.home.clone(),
+        };
+        Quarantine::new(dir, self.root.clone())
+    }
+
+    pub(super) fn root(&self) -> &Folder {
+        &self.root
     }
 
     pub(super) fn home(&self) -> &Home {
@@ -194,6 +209,28 @@ impl SpoolStore for LocalDir {
         expected: Option<u64>,
     ) -> Result<Box<dyn Spool>, StoreError> {
         Ok(Box::new(self.write(name, Taken::Refuse, expected).await?))
+    }
+
+    async fn open(&self, name: &ObjectName) -> Result<Box<dyn ReadBack>, StoreError> {
+        let (root, name) = (self.root.clone(), name.clone());
+        off_worker("read", move || {
+            let (file, _) = root.open(name.as_str())?;
+            Ok(Box::new(Opened(file)) as _)
+        })
+        .await
+    }
+}
+
+/// An object that was there when it was opened.
+struct Opened(File);
+
+impl ReadBack for Opened {
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact_at(buf, offset)
     }
 }
 

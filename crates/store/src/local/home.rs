@@ -14,6 +14,7 @@ pub(super) struct Home {
     path: PathBuf,
     pub(super) spool: Folder,
     pub(super) pending: Folder,
+    pub(super) quarantine: Folder,
 }
 
 impl Home {
@@ -23,6 +24,7 @@ impl Home {
         Self {
             spool: Folder::new(path.join("spool")),
             pending: Folder::new(path.join("pending")),
+            quarantine: Folder::new(path.join("quarantine")),
             path,
         }
     }
@@ -35,7 +37,16 @@ impl Home {
     /// Makes what is missing. Called before every write, so that a directory that was emptied
     /// or mounted anew needs no restart.
     pub(super) fn ready(&self) -> Result<(), StoreError> {
-        for path in [&*self.path, self.spool.path(), self.pending.path()] {
+        Self::make(&[&self.path, self.spool.path(), self.pending.path()])
+    }
+
+    /// As [`ready`](Self::ready), with the room that hardly anybody ever needs.
+    pub(super) fn ready_for_quarantine(&self) -> Result<(), StoreError> {
+        Self::make(&[&self.path, self.quarantine.path()])
+    }
+
+    fn make(paths: &[&Path]) -> Result<(), StoreError> {
+        for path in paths {
             match DirBuilder::new().mode(0o700).create(path) {
                 Ok(()) => {}
                 // Not every file system says first that it is there: one that is full or read-only

@@ -9,6 +9,7 @@
 //! .rollsnap/                     0700
 //!   spool/NAME.PID-N.part        growing; locked (flock) as long as its writer lives
 //!   pending/NAME                 small private files, such as manifests not yet published
+//!   quarantine/NAME              objects that were found not to be what they should be
 //!   daemon.lock                  locked by the one daemon of this directory
 //! ```
 //!
@@ -23,6 +24,7 @@ mod home;
 mod lock;
 mod part;
 mod pending;
+mod quarantine;
 mod space;
 mod spool;
 mod sweep;
@@ -32,6 +34,7 @@ mod write_back;
 pub use dir::LocalDir;
 pub use lock::{DaemonLock, Owner};
 pub use pending::PrivateFiles;
+pub use quarantine::Quarantine;
 pub use sweep::Orphan;
 
 use crate::{ErrorKind, StoreError};

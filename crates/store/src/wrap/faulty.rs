@@ -28,7 +28,7 @@ pub enum Effect {
     Commit,
     /// [`Upload::abort`].
     Abort,
-    /// [`Store::read`] and [`Spool::reader`].
+    /// [`Store::read`], [`SpoolStore::open`] and [`Spool::reader`].
     Read,
     /// [`Store::list`].
     List,
@@ -241,6 +241,13 @@ impl<S: SpoolStore> SpoolStore for Faulty<S> {
         let outcome = self.faults.enter(Effect::Begin, &place)?;
         let spool = outcome.of(self.inner.spool(name, expected).await)?;
         Ok(Box::new(self.wrap(spool, place)))
+    }
+
+    async fn open(&self, name: &ObjectName) -> Result<Box<dyn ReadBack>, StoreError> {
+        let outcome = self
+            .faults
+            .enter(Effect::Read, &self.place(name.as_str()))?;
+        outcome.of(self.inner.open(name).await)
     }
 }
 

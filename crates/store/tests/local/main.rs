@@ -11,6 +11,7 @@ mod open;
 mod pending;
 mod place;
 mod planted;
+mod quarantine;
 mod read_only;
 mod spool;
 mod tail;

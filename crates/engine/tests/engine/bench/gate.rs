@@ -134,6 +134,13 @@ impl<S: SpoolStore> SpoolStore for Gated<S> {
         self.gate.leave().await;
         Ok(Box::new(self.wrap(spool)))
     }
+
+    async fn open(&self, name: &ObjectName) -> Result<Box<dyn ReadBack>, StoreError> {
+        self.gate.enter().await;
+        let opened = self.inner.open(name).await;
+        self.gate.leave().await;
+        opened
+    }
 }
 
 struct GatedUpload<U: ?Sized> {
