@@ -11,6 +11,7 @@ pub mod codec;
 pub mod drafts;
 pub mod event;
 pub mod follow;
+pub mod image;
 pub mod kind;
 pub mod manifest;
 pub mod mirror;

@@ -29,11 +29,13 @@ const ARROWS: [(&str, &[&str]); 8] = [
 ];
 
 /// Crates that only one room of the product may know.
-const OWNED: [(&str, &str); 8] = [
+const OWNED: [(&str, &str); 10] = [
     ("etcd-client", "rollsnap-etcd"),
     ("rust-s3", "rollsnap-store"),
     ("reqwest", "rollsnap-store"),
     ("serde_yaml", "rollsnap-rke"),
+    ("flate2", "rollsnap-engine"),
+    ("zip", "rollsnap-engine"),
     ("zstd", "rollsnap-engine"),
     ("clap", "rollsnap"),
     ("signal-hook", "rollsnap"),

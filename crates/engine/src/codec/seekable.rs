@@ -9,10 +9,12 @@
 //! ```
 
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rollsnap_snapfile::ReadAt;
 use rollsnap_store::ReadBack;
+use zstd::bulk::Decompressor;
+use zstd::zstd_safe::compress_bound;
 
 use super::{Codec, FRAME};
 
@@ -21,6 +23,13 @@ const SEEKABLE: u32 = 0x8F92_EAB1;
 const HEADER: usize = 8;
 const ROW: usize = 8;
 const FOOTER: usize = 9;
+
+/// Decoded frames that are held: as many branches of a tree as are read at the same time.
+const HELD: usize = 8;
+
+/// 128 GiB of database, ten times what etcd takes. More is a table that lies, and would only
+/// cost memory.
+const MOST_FRAMES: u64 = 128 << 10;
 
 /// The sizes of all frames, growing.
 #[derive(Debug, Default)]
@@ -55,7 +64,7 @@ impl Table {
 pub fn pages(stored: Box<dyn ReadBack>, codec: Codec) -> io::Result<Box<dyn ReadAt>> {
     Ok(match codec {
         Codec::None => Box::new(Plain(stored)),
-        Codec::Zstd => Box::new(Seekable::open(stored)?),
+        Codec::Zstd => Box::new(Seekable::open(Arc::new(Plain(stored)))?),
     })
 }
 
@@ -73,12 +82,12 @@ impl ReadAt for Plain {
 
 /// A compressed snapshot, decoded frame by frame as it is read.
 ///
-/// Memory: the table (8 bytes a MiB) and one decoded frame.
+/// Memory: the table (32 bytes a MiB, 4 MiB at most), eight decoded frames (8 MiB) and a
+/// compressed one (1 MiB).
 pub struct Seekable {
-    stored: Box<dyn ReadBack>,
+    stored: Arc<dyn ReadAt>,
     frames: Vec<Frame>,
-    /// The frame decoded last, by its index: neighbouring pages share it.
-    decoded: Mutex<Option<(usize, Vec<u8>)>>,
+    decoder: Mutex<Decoder>,
 }
 
 /// Where a frame lies in the stored bytes and in the plain ones.
@@ -90,9 +99,30 @@ struct Frame {
     plain_len: u32,
 }
 
+struct Decoder {
+    decompressor: Decompressor<'static>,
+    compressed: Vec<u8>,
+    /// Frames by their index, the one read last at the end.
+    held: Vec<(usize, Vec<u8>)>,
+}
+
 impl Seekable {
-    /// Reads the table. Sizes that cannot be true are an error of kind `InvalidData`.
-    pub fn open(stored: Box<dyn ReadBack>) -> io::Result<Self> {
+    /// Whether the bytes end as a table of ours does. Only [`open`](Self::open) tells whether it
+    /// can be true.
+    pub fn has_table(stored: &dyn ReadAt) -> io::Result<bool> {
+        let size = stored.size()?;
+        let mut footer = [0; FOOTER];
+        let Some(at) = size.checked_sub(FOOTER as u64) else {
+            return Ok(false);
+        };
+        stored.read_at(at, &mut footer)?;
+        Ok(footer[4] == 0 && number(&footer[5..]) == SEEKABLE)
+    }
+
+    /// Reads the table. Sizes that cannot be true are an error of kind `InvalidData`; a table of
+    /// another writer, whose frames are larger or have checksums of their own, is one of kind
+    /// `Unsupported`: such a file is decoded from its beginning.
+    pub fn open(stored: Arc<dyn ReadAt>) -> io::Result<Self> {
         let size = stored.size()?;
         let mut footer = [0; FOOTER];
         let rows_end = size
@@ -101,13 +131,27 @@ impl Seekable {
         stored.read_at(rows_end, &mut footer)?;
         let (count, rest) = footer.split_at(4);
         let (flags, magic) = rest.split_at(1);
-        if number(magic) != SEEKABLE || flags != [0] {
+        if number(magic) != SEEKABLE {
             return Err(broken("has no table of frames at its end"));
         }
-        let rows_len = u64::from(number(count)) * ROW as u64;
-        let rows_start = rows_end
+        if flags != [0] {
+            return Err(foreign("has a table of another form"));
+        }
+        let count = u64::from(number(count));
+        if count > MOST_FRAMES {
+            return Err(foreign("has more frames than are ever written"));
+        }
+        let rows_len = count * ROW as u64;
+        let (rows_start, header_start) = rows_end
             .checked_sub(rows_len)
+            .and_then(|start| Some((start, start.checked_sub(HEADER as u64)?)))
             .ok_or_else(|| broken("is cut"))?;
+        let mut header = [0; HEADER];
+        stored.read_at(header_start, &mut header)?;
+        let (magic, content) = header.split_at(4);
+        if number(magic) != SKIPPABLE || u64::from(number(content)) != rows_len + FOOTER as u64 {
+            return Err(broken("has a table that does not begin where it should"));
+        }
         let mut rows = vec![0; usize::try_from(rows_len).map_err(io::Error::other)?];
         stored.read_at(rows_start, &mut rows)?;
 
@@ -116,8 +160,8 @@ impl Seekable {
         for row in rows.chunks_exact(ROW) {
             let (len, plain_len) = row.split_at(4);
             let (len, plain_len) = (number(len), number(plain_len));
-            if plain_len as usize > FRAME || len as usize > zstd::zstd_safe::compress_bound(FRAME) {
-                return Err(broken("has a frame larger than any is written"));
+            if plain_len as usize > FRAME || len as usize > compress_bound(FRAME) {
+                return Err(foreign("has a frame larger than any is written"));
             }
             frames.push(Frame {
                 offset,
@@ -128,21 +172,52 @@ impl Seekable {
             offset += u64::from(len);
             plain_offset += u64::from(plain_len);
         }
-        if offset + HEADER as u64 != rows_start {
+        if offset != header_start {
             return Err(broken("has a table that does not fit its frames"));
         }
         Ok(Self {
             stored,
             frames,
-            decoded: Mutex::new(None),
+            decoder: Mutex::new(Decoder {
+                decompressor: Decompressor::new()?,
+                compressed: Vec::new(),
+                held: Vec::with_capacity(HELD),
+            }),
         })
     }
+}
 
-    fn decode(&self, frame: Frame) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; frame.len as usize];
-        self.stored.read_at(frame.offset, &mut bytes)?;
-        let plain = zstd::bulk::decompress(&bytes, frame.plain_len as usize)?;
-        if plain.len() != frame.plain_len as usize {
+impl Decoder {
+    /// The plain bytes of a frame.
+    fn frame(&mut self, stored: &dyn ReadAt, index: usize, frame: Frame) -> io::Result<&[u8]> {
+        let place = self.held.iter().rposition(|(held, _)| *held == index);
+        let found = if let Some(place) = place {
+            self.held.remove(place)
+        } else {
+            let used = (self.held.len() == HELD).then(|| self.held.remove(0).1);
+            let plain = self.decode(stored, frame, used.unwrap_or_default())?;
+            (index, plain)
+        };
+        self.held.push(found);
+        Ok(self.held.last().map_or(&[], |(_, plain)| plain))
+    }
+
+    /// Decodes a frame into a buffer that may have been used before.
+    fn decode(
+        &mut self,
+        stored: &dyn ReadAt,
+        frame: Frame,
+        mut plain: Vec<u8>,
+    ) -> io::Result<Vec<u8>> {
+        self.compressed.resize(frame.len as usize, 0);
+        stored.read_at(frame.offset, &mut self.compressed)?;
+        let plain_len = frame.plain_len as usize;
+        plain.clear();
+        plain.reserve_exact(plain_len);
+        self.decompressor
+            .decompress_to_buffer(&self.compressed, &mut plain)
+            .map_err(|error| broken(&format!("has a frame that does not decode: {error}")))?;
+        if plain.len() != plain_len {
             return Err(broken("has a frame of another size than its table tells"));
         }
         Ok(plain)
@@ -158,7 +233,7 @@ impl ReadAt for Seekable {
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        let mut decoded = self.decoded.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut decoder = self.decoder.lock().unwrap_or_else(PoisonError::into_inner);
         let mut filled = 0;
         while filled < buf.len() {
             let at = offset
@@ -169,13 +244,12 @@ impl ReadAt for Seekable {
                 .partition_point(|frame| frame.plain_offset <= at);
             let index = index.checked_sub(1).ok_or(io::ErrorKind::UnexpectedEof)?;
             let frame = self.frames[index];
-            if decoded.as_ref().is_none_or(|(held, _)| *held != index) {
-                *decoded = Some((index, self.decode(frame)?));
-            }
-            let plain = decoded.as_ref().map_or(&[][..], |(_, plain)| plain);
             let from = usize::try_from(at - frame.plain_offset).map_err(io::Error::other)?;
-            let piece = plain.get(from..).filter(|piece| !piece.is_empty());
-            let piece = piece.ok_or(io::ErrorKind::UnexpectedEof)?;
+            if from >= frame.plain_len as usize {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            let plain = decoder.frame(&*self.stored, index, frame)?;
+            let piece = plain.get(from..).unwrap_or_default();
             let len = piece.len().min(buf.len() - filled);
             buf[filled..filled + len].copy_from_slice(&piece[..len]);
             filled += len;
@@ -192,8 +266,13 @@ fn number(bytes: &[u8]) -> u32 {
 }
 
 fn broken(what: &str) -> io::Error {
-    io::Error::new(
-        io::ErrorKind::InvalidData,
-        format!("the compressed snapshot {what}"),
-    )
+    refused(io::ErrorKind::InvalidData, what)
+}
+
+fn foreign(what: &str) -> io::Error {
+    refused(io::ErrorKind::Unsupported, what)
+}
+
+fn refused(kind: io::ErrorKind, what: &str) -> io::Error {
+    io::Error::new(kind, format!("the compressed snapshot {what}"))
 }

@@ -4,6 +4,8 @@ mod config;
 mod copy;
 mod delete;
 mod list;
+#[allow(dead_code, reason = "until the first verb reads a snapshot")]
+mod operand;
 mod progress;
 mod prune;
 mod run;

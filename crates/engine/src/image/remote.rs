@@ -1,0 +1,188 @@
+//! An object of a store: read in blocks as they are asked for, or as one stream.
+
+use std::io;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use rollsnap_snapfile::ReadAt;
+use rollsnap_store::{BoxRead, ErrorKind, ObjectInfo, Store, StoreError};
+use tokio::runtime::Handle;
+
+/// Bytes asked for at least: the way to a bucket and back costs as much as the next 128 KiB do.
+const BLOCK: u64 = 128 << 10;
+
+/// Blocks that are held, 8 MiB.
+const HELD: usize = 64;
+
+/// Blocks asked for at once, 1 MiB: a compressed frame is at most that large.
+const MOST_AT_ONCE: u64 = 8;
+
+/// How often a block is asked for when its bytes stop coming.
+const TRIES: usize = 3;
+
+/// An object of a store as bytes at any place.
+///
+/// Memory: 9 MiB. Reads block on the runtime: never read it from an async worker, which would
+/// panic, but from a thread for blocking work.
+pub struct Remote {
+    store: Arc<dyn Store>,
+    object: ObjectInfo,
+    runtime: Handle,
+    held: Mutex<Held>,
+}
+
+/// Blocks by their index, the one used last at the end.
+#[derive(Default)]
+struct Held(Vec<(u64, Bytes)>);
+
+impl Remote {
+    /// The object as it was listed. Asks for nothing yet.
+    pub fn new(store: Arc<dyn Store>, object: ObjectInfo, runtime: Handle) -> Self {
+        Self {
+            store,
+            object,
+            runtime,
+            held: Mutex::default(),
+        }
+    }
+
+    /// Asks for some neighbouring blocks.
+    fn fetch(&self, blocks: Range<u64>, held: &mut Held) -> io::Result<()> {
+        let range = blocks.start * BLOCK..(blocks.end * BLOCK).min(self.object.size);
+        let mut tries = 1;
+        let mut bytes = loop {
+            let read = read(&*self.store, &self.object, range.clone());
+            match self.runtime.block_on(read) {
+                Err(error) if error.kind().is_transient() && tries < TRIES => tries += 1,
+                read => break read.map_err(io::Error::other)?,
+            }
+        };
+        for index in blocks {
+            let len = usize::try_from(BLOCK).unwrap_or(usize::MAX);
+            held.put(index, bytes.split_to(len.min(bytes.len())));
+        }
+        Ok(())
+    }
+}
+
+/// The bytes of a range, exactly.
+async fn read(
+    store: &dyn Store,
+    object: &ObjectInfo,
+    range: Range<u64>,
+) -> Result<Bytes, StoreError> {
+    let len = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+    let mut bytes = Vec::with_capacity(len);
+    let mut pieces = store.read(&object.name, Some(range)).await?;
+    while let Some(piece) = pieces.try_next().await? {
+        bytes.extend_from_slice(&piece);
+        if bytes.len() > len {
+            break;
+        }
+    }
+    if bytes.len() == len {
+        return Ok(bytes.into());
+    }
+    let message = format!("{} bytes came where {len} were asked for", bytes.len());
+    let (location, name) = (store.location(), &object.name);
+    Err(StoreError::new(
+        ErrorKind::Corrupt,
+        "read",
+        location,
+        name,
+        message,
+    ))
+}
+
+impl Held {
+    fn get(&mut self, index: u64) -> Option<Bytes> {
+        let place = self.0.iter().rposition(|(held, _)| *held == index)?;
+        let used = self.0.remove(place);
+        let bytes = used.1.clone();
+        self.0.push(used);
+        Some(bytes)
+    }
+
+    fn put(&mut self, index: u64, bytes: Bytes) {
+        if self.0.len() == HELD {
+            self.0.remove(0);
+        }
+        self.0.push((index, bytes));
+    }
+
+    /// The blocks from the first of these on that are not held.
+    fn missing(&self, blocks: Range<u64>) -> Range<u64> {
+        let is_held = |index: &u64| self.0.iter().any(|(held, _)| held == index);
+        let end = blocks.clone().find(is_held);
+        blocks.start..end.unwrap_or(blocks.end)
+    }
+}
+
+impl ReadAt for Remote {
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.object.size)
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        let end = offset.checked_add(buf.len() as u64);
+        let end = end.filter(|end| *end <= self.object.size);
+        let end = end.ok_or(io::ErrorKind::UnexpectedEof)?;
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut filled = 0;
+        while filled < buf.len() {
+            let at = offset + filled as u64;
+            let index = at / BLOCK;
+            let Some(block) = held.get(index) else {
+                let last = end.div_ceil(BLOCK).min(index + MOST_AT_ONCE);
+                let missing = held.missing(index..last);
+                self.fetch(missing, &mut held)?;
+                continue;
+            };
+            let from = usize::try_from(at % BLOCK).map_err(io::Error::other)?;
+            let piece = block.get(from..).filter(|piece| !piece.is_empty());
+            let piece = piece.ok_or(io::ErrorKind::UnexpectedEof)?;
+            let len = piece.len().min(buf.len() - filled);
+            buf[filled..filled + len].copy_from_slice(&piece[..len]);
+            filled += len;
+        }
+        Ok(())
+    }
+}
+
+/// An object as a stream. Blocks as [`Remote`] does.
+pub(super) struct Download {
+    pieces: BoxRead,
+    piece: Bytes,
+    runtime: Handle,
+}
+
+impl Download {
+    pub(super) fn begin(
+        store: &dyn Store,
+        object: &ObjectInfo,
+        runtime: Handle,
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            pieces: runtime.block_on(store.read(&object.name, None))?,
+            piece: Bytes::new(),
+            runtime,
+        })
+    }
+}
+
+impl io::Read for Download {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        while self.piece.is_empty() {
+            let next = self.runtime.block_on(self.pieces.try_next());
+            match next.map_err(io::Error::other)? {
+                Some(piece) => self.piece = piece,
+                None => return Ok(0),
+            }
+        }
+        let now = self.piece.split_to(self.piece.len().min(buf.len()));
+        buf[..now.len()].copy_from_slice(&now);
+        Ok(now.len())
+    }
+}
