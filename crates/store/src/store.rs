@@ -35,6 +35,17 @@ pub trait Store: Send + Sync + fmt::Debug {
         range: Option<Range<u64>>,
     ) -> Result<BoxRead, StoreError>;
 
+    /// As [`read`](Self::read) the bytes of `range`, of an object as it was listed: where the
+    /// store tells by now that it has another size, which is the whole's, the parts that were
+    /// read before belong to another object, and that is an error.
+    async fn read_part(
+        &self,
+        object: &ObjectInfo,
+        range: Range<u64>,
+    ) -> Result<BoxRead, StoreError> {
+        self.read(&object.name, Some(range)).await
+    }
+
     /// Every object whose name starts with `prefix`, sorted by name: the whole list or an error.
     ///
     /// Only what this store can own is listed: no directories, symlinks or half-made files, and

@@ -75,7 +75,7 @@ async fn read(
 ) -> Result<Bytes, StoreError> {
     let len = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
     let mut bytes = Vec::with_capacity(len);
-    let mut pieces = store.read(&object.name, Some(range)).await?;
+    let mut pieces = store.read_part(object, range).await?;
     while let Some(piece) = pieces.try_next().await? {
         bytes.extend_from_slice(&piece);
         if bytes.len() > len {

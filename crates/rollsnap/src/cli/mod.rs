@@ -1,5 +1,6 @@
 //! The command line: verbs here, options from the table in [`options`](crate::config::options).
 
+pub mod operand;
 pub mod reference;
 
 use std::ffi::OsString;

@@ -126,7 +126,7 @@ impl<'a> Operand<'a> {
                     return Err(nowhere(text, name.as_str(), &[&*store]).await);
                 };
                 let found = image::look(&*store, object).await?;
-                of_object(scratch(context, &settings), store, found, access).await
+                of_object(scratch(&settings), store, found, access).await
             }
         }
     }
@@ -162,7 +162,7 @@ async fn of_stdin(context: &Context) -> Result<Opened, Failure> {
                 .with_hint("pipe a snapshot into it"),
         );
     }
-    let scratch = scratch(context, &Settings::read(context.inputs()).0);
+    let scratch = scratch(&Settings::read(context.inputs()).0);
     let location = "standard input".to_owned();
     let image = unpacking(&location, move |heed| {
         Image::of_stream(&mut io::stdin().lock(), None, &scratch, heed)
@@ -172,7 +172,7 @@ async fn of_stdin(context: &Context) -> Result<Opened, Failure> {
 
 async fn of_file(context: &Context, path: &Path, access: Access) -> Result<Opened, Failure> {
     // What is wrong with the settings is no reason to refuse a file.
-    let scratch = scratch(context, &Settings::read(context.inputs()).0);
+    let scratch = scratch(&Settings::read(context.inputs()).0);
     let location = path.display().to_string();
     let path = path.to_owned();
     let failed = |error: StoreError| Failure {
@@ -251,7 +251,7 @@ async fn of_name(context: &Context, name: &str, access: Access) -> Result<Opened
     if let Some(remote) = &remote
         && let Some(found) = image::find(&**remote, name).await?
     {
-        let scratch = scratch(context, &settings);
+        let scratch = scratch(&settings);
         return of_object(scratch, Arc::clone(remote), found, access).await;
     }
     let mut stores: Vec<&dyn Store> = Vec::new();
@@ -330,10 +330,11 @@ async fn nowhere(text: &str, name: &str, stores: &[&dyn Store]) -> Failure {
     Failure::new(Kind::Usage, message).with_hint(hint)
 }
 
-/// Where snapshots are unpacked: as told, else where temporary files are, else in the snapshots'
-/// own directory.
-fn scratch(context: &Context, settings: &Settings) -> Scratch {
-    let temporary = context.environment.get("TMPDIR").unwrap_or("/tmp");
-    let temporary = Some(PathBuf::from(temporary)).filter(|dir| dir.is_dir());
-    Scratch::new(temporary.unwrap_or_else(|| settings.dir.value.clone()))
+/// Where snapshots are unpacked: as told, else where temporary files are, else beside the
+/// snapshots.
+fn scratch(settings: &Settings) -> Scratch {
+    let named = settings.scratch.as_ref().map(|named| named.value.clone());
+    let temporary = || Some(PathBuf::from("/tmp")).filter(|dir| dir.is_dir());
+    let dir = named.or_else(temporary);
+    Scratch::new(dir.unwrap_or_else(|| settings.dir.value.clone()))
 }

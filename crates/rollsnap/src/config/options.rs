@@ -66,6 +66,8 @@ pub enum Group {
     File,
     /// The snapshots' directory: every command that sees snapshots.
     Directory,
+    /// Where snapshots are unpacked: every command that reads one.
+    Reading,
     /// The etcd member: `run` and `save`.
     Etcd,
     /// When snapshots are taken and how many are kept: `run` and `prune`.
@@ -80,9 +82,10 @@ pub enum Group {
 
 impl Group {
     /// Every group in the order of the reference.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::File,
         Self::Directory,
+        Self::Reading,
         Self::Etcd,
         Self::Schedule,
         Self::Snapshot,
@@ -95,6 +98,7 @@ impl Group {
         match self {
             Self::File => "Config file",
             Self::Directory => "Directory",
+            Self::Reading => "Reading snapshots",
             Self::Etcd => "etcd",
             Self::Schedule => "Schedule and retention",
             Self::Snapshot => "Snapshots",
@@ -110,6 +114,7 @@ impl Group {
 pub enum Id {
     Config,
     Dir,
+    Scratch,
     Endpoints,
     Cacert,
     Cert,
@@ -156,7 +161,7 @@ pub const RKE_CERTIFICATES: [&str; 3] = [
 ];
 
 /// Every option, in the order of [`Id`].
-pub const OPTIONS: [Spec; 29] = {
+pub const OPTIONS: [Spec; 30] = {
     const FLAG: Spec = Spec {
         id: Id::Config,
         name: "",
@@ -217,6 +222,19 @@ pub const OPTIONS: [Spec; 29] = {
             default: "/opt/rke/etcd-snapshots",
             group: Group::Directory,
             help: "The directory that keeps the snapshots.",
+            ..FLAG
+        },
+        Spec {
+            id: Id::Scratch,
+            name: "scratch",
+            env: &["ROLLSNAP_SCRATCH", "TMPDIR"],
+            kind: Kind::Path,
+            value_name: "DIR",
+            default: "/tmp; --dir where there is none",
+            group: Group::Reading,
+            help: "Where a snapshot is unpacked that cannot be read as it is kept: a zip, a \
+                   stream, or all of a compressed one; the files there have no name and are gone \
+                   with the program.",
             ..FLAG
         },
         Spec {

@@ -52,6 +52,7 @@ impl Settings {
         let path = |path: &std::path::PathBuf| path.display().to_string();
         rows.add_if(Id::Config, self.config.as_ref(), path);
         rows.add(Id::Dir, &self.dir, path);
+        rows.add_if(Id::Scratch, self.scratch.as_ref(), path);
         self.report_etcd(&mut rows);
         let schedule = &self.schedule;
         rows.add(Id::Snapshot, &schedule.active, bool::to_string);

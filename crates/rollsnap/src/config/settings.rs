@@ -19,6 +19,8 @@ pub struct Settings {
     pub config: Option<Sourced<PathBuf>>,
     /// The directory that keeps the snapshots.
     pub dir: Sourced<PathBuf>,
+    /// The directory where snapshots are unpacked, if somebody named one.
+    pub scratch: Option<Sourced<PathBuf>>,
     /// The etcd members to ask.
     pub etcd: Etcd,
     /// When snapshots are taken and how many are kept.
@@ -73,6 +75,7 @@ impl Settings {
         let mut layers = Layers::new(inputs);
         let (config, file) = layers.open_file();
         let dir = layers.pick(Id::Dir, layers::path, located_path(file.own.dir.clone()));
+        let scratch = layers.pick(Id::Scratch, layers::path, None);
         let making = Making::of(&mut layers, &file);
         let log = Log::of(&mut layers);
         let schedule = Schedule::of(&mut layers, &file);
@@ -81,6 +84,7 @@ impl Settings {
         let settings = Self {
             config,
             dir: dir.unwrap_or_else(|| Sourced::default(Id::Dir.spec().default.into())),
+            scratch,
             etcd: Etcd::of(&mut layers, &file),
             schedule,
             making,

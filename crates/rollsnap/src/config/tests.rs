@@ -763,6 +763,7 @@ fn the_report_shows_every_value_with_its_origin_and_no_secret() {
     let want = "\
 config          c.yml                                  flag --config
 dir             /opt/rke/etcd-snapshots                default
+scratch         /tmp; --dir where there is none        default
 endpoints       127.0.0.1:2379                         default
 cacert          /etc/kubernetes/ssl/kube-ca.pem        found in /etc/kubernetes/ssl
 cert            /etc/kubernetes/ssl/kube-node.pem      found in /etc/kubernetes/ssl

@@ -13,12 +13,14 @@ use super::error::Fault;
 use super::request::{BucketClient, Call};
 use crate::{BoxRead, ErrorKind, StoreError};
 
-/// Opens `key`, whole or the bytes of `range`. `object` is how messages call it.
+/// Opens `key`, whole or the bytes of `range`. `object` is how messages call it; `listed` is the
+/// size that it must still have, where the reply to a range tells it.
 pub(super) async fn read(
     client: Arc<BucketClient>,
     key: &str,
     object: String,
     range: Option<Range<u64>>,
+    listed: Option<u64>,
 ) -> Result<BoxRead, StoreError> {
     let outside = || {
         let text = "the range asked for is not inside the object";
@@ -52,9 +54,14 @@ pub(super) async fn read(
     let expected = match &range {
         None => length(response.headers()),
         Some(range) => match answered(response.headers()) {
-            Some(part) if part == *range => Some(range.end - range.start),
+            Some((_, Some(size))) if listed.is_some_and(|listed| listed != size) => {
+                let text = format!("it has {size} bytes by now, it had {}", listed.unwrap_or(0));
+                let error = StoreError::at(ErrorKind::Corrupt, "read", &object, text);
+                return Err(error.with_hint("it was exchanged while it was read: read it again"));
+            }
+            Some((part, _)) if part == *range => Some(range.end - range.start),
             // A shorter part: the range reaches past the end.
-            Some(part) if part.start == range.start && part.end < range.end => {
+            Some((part, _)) if part.start == range.start && part.end < range.end => {
                 return Err(outside());
             }
             _ => {
@@ -77,12 +84,14 @@ fn length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// `bytes 0-4/10` (RFC 9110, 14.4). Read instead of the status: rclone answers 200 to a range.
-fn answered(headers: &HeaderMap) -> Option<Range<u64>> {
+/// The part and, where it is told, the size of the whole: `bytes 0-4/10` (RFC 9110, 14.4). Read
+/// instead of the status: rclone answers 200 to a range.
+fn answered(headers: &HeaderMap) -> Option<(Range<u64>, Option<u64>)> {
     let text = headers.get(CONTENT_RANGE)?.to_str().ok()?;
     let (first, rest) = text.strip_prefix("bytes ")?.split_once('-')?;
-    let (last, _total) = rest.split_once('/')?;
-    Some(first.parse().ok()?..last.parse::<u64>().ok()?.checked_add(1)?)
+    let (last, whole) = rest.split_once('/')?;
+    let part = first.parse().ok()?..last.parse::<u64>().ok()?.checked_add(1)?;
+    Some((part, whole.parse().ok()))
 }
 
 struct Body {

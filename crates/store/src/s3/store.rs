@@ -90,7 +90,17 @@ impl Store for S3Store {
         range: Option<Range<u64>>,
     ) -> Result<BoxRead, StoreError> {
         let client = Arc::clone(&self.client);
-        read::read(client, &self.key(name), self.object(name), range).await
+        read::read(client, &self.key(name), self.object(name), range, None).await
+    }
+
+    async fn read_part(
+        &self,
+        object: &ObjectInfo,
+        range: Range<u64>,
+    ) -> Result<BoxRead, StoreError> {
+        let client = Arc::clone(&self.client);
+        let (key, name) = (self.key(&object.name), self.object(&object.name));
+        read::read(client, &key, name, Some(range), Some(object.size)).await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectInfo>, StoreError> {
