@@ -6,6 +6,7 @@
 pub mod etcd_peer;
 pub mod etcd_real;
 pub mod member_args;
+pub mod mount;
 pub mod s3_peer;
 pub mod s3_real;
 pub mod s3_server;

@@ -32,7 +32,8 @@ impl Form {
         }
     }
 
-    /// Whether pages can be read from the stored bytes without the rest.
+    /// Whether pages can be read from the stored bytes without the rest. Of a table that another
+    /// program wrote it is only a guess.
     pub fn is_seekable(self) -> bool {
         matches!(self, Self::Raw | Self::Seekable)
     }

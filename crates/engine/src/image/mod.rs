@@ -85,22 +85,24 @@ impl Image {
     ) -> Result<Self, ImageError> {
         let form = Form::of(&*stored).map_err(ImageError::Read)?;
         let stored_size = stored.size().map_err(ImageError::Read)?;
-        let plain: Arc<dyn ReadAt> = match form {
-            Form::Raw => stored,
-            Form::Seekable => {
-                let frames = Seekable::open(Arc::clone(&stored)).map_err(error::decoding)?;
-                let size = frames.size().map_err(ImageError::Read)?;
-                if access == Access::All && scratch.has_room(size) {
-                    Arc::new(unpacked(&*stored, form, scratch, heed)?)
-                } else {
-                    Arc::new(frames)
+        if form == Form::Raw {
+            return Self::new(stored, form, stored_size);
+        }
+        if form == Form::Seekable {
+            match Seekable::open(Arc::clone(&stored)) {
+                Ok(frames) => {
+                    let size = frames.size().map_err(ImageError::Read)?;
+                    if access == Access::Few || !scratch.has_room(size) {
+                        return Self::new(Arc::new(frames), form, stored_size);
+                    }
                 }
+                // Another writer's table: any decoder passes over it.
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+                Err(error) => return Err(error::decoding(error)),
             }
-            Form::Zstd | Form::Gzip | Form::Zip => {
-                Arc::new(unpacked(&*stored, form, scratch, heed)?)
-            }
-        };
-        Self::new(plain, form, stored_size)
+        }
+        let file = unpacked(&*stored, form, scratch, heed)?;
+        Self::new(Arc::new(file), form, stored_size)
     }
 
     /// Reads a stream of `expected` stored bytes, where that is known, to its end. Blocks.

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use rollsnap_store::local::LocalDir;
 use rollsnap_store::{ErrorKind, Spool, SpoolStore};
+use rollsnap_testkit::mount::Mount;
 
-use crate::mount::Mount;
 use crate::place::{get, name, names, parts, put};
 
 const MIB: usize = 1 << 20;

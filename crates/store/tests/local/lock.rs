@@ -4,8 +4,8 @@ use std::fs;
 
 use rollsnap_store::ErrorKind;
 use rollsnap_store::local::{LocalDir, Owner};
+use rollsnap_testkit::mount::Mount;
 
-use crate::mount::Mount;
 use crate::place::Place;
 
 fn owner(host: &str) -> Owner {

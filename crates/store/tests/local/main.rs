@@ -6,7 +6,6 @@ mod contract;
 mod crash;
 mod full;
 mod lock;
-mod mount;
 mod open;
 mod pending;
 mod place;

@@ -2,8 +2,8 @@
 
 use rollsnap_store::local::LocalDir;
 use rollsnap_store::{ErrorKind, SpoolStore, Store};
+use rollsnap_testkit::mount::Mount;
 
-use crate::mount::Mount;
 use crate::place::{Place, get, name, names, put};
 
 #[tokio::test]

@@ -1,5 +1,11 @@
 //! File systems mounted for a test. Needs root; without it the tests fail, as they should.
 
+#![expect(
+    clippy::missing_panics_doc,
+    clippy::unwrap_used,
+    reason = "a test that cannot mount has failed, wherever it is"
+)]
+
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -8,13 +14,14 @@ use std::process::Command;
 use tempfile::TempDir;
 
 /// A mount point, unmounted when dropped.
-pub(crate) struct Mount {
+#[derive(Debug)]
+pub struct Mount {
     dir: TempDir,
 }
 
 impl Mount {
     /// An empty file system in memory with room for `size`, such as `4m`.
-    pub(crate) fn tmpfs(size: &str) -> Self {
+    pub fn tmpfs(size: &str) -> Self {
         let mount = Self::point();
         run(Command::new("mount")
             .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
@@ -23,7 +30,7 @@ impl Mount {
     }
 
     /// A view of `dir` through which nothing can be changed.
-    pub(crate) fn read_only(dir: &Path) -> Self {
+    pub fn read_only(dir: &Path) -> Self {
         let mount = Self::point();
         let at = mount.dir.path();
         run(Command::new("mount").arg("--bind").arg(dir).arg(at));
@@ -39,13 +46,14 @@ impl Mount {
     }
 
     /// Takes the last free block.
-    pub(crate) fn fill(&self) {
+    pub fn fill(&self) {
         let ballast = File::create(self.path().join("ballast")).unwrap();
         let error = io::copy(&mut io::repeat(7), &mut &ballast).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    /// Where it is mounted.
+    pub fn path(&self) -> &Path {
         self.dir.path()
     }
 }

@@ -1,0 +1,13 @@
+//! Snapshots opened for reading, whatever they are kept as and wherever they are.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot be set up has failed, wherever it is"
+)]
+
+mod kit;
+
+mod bombs;
+mod bucket;
+mod damage;
+mod forms;
