@@ -11,7 +11,7 @@ pub struct Finding {
     pub page: Option<u64>,
     /// The bucket, where the fault lies in one.
     pub bucket: Option<Vec<u8>>,
-    /// The key in that bucket, as the database has it.
+    /// The key in that bucket, as the database has it, where it has no more than a kilobyte.
     pub key: Option<Vec<u8>>,
     /// The fault.
     pub what: String,
@@ -34,19 +34,25 @@ impl Finding {
         }
     }
 
-    /// Tells the bucket too.
+    /// Tells the bucket too: at most the first kilobyte of its name.
     #[must_use]
     pub fn in_bucket(mut self, bucket: &[u8]) -> Self {
-        self.bucket = Some(bucket.to_vec());
+        self.bucket = Some(first(bucket));
         self
     }
 
-    /// Tells the key too.
+    /// Tells the key too: at most its first kilobyte.
     #[must_use]
     pub fn at_key(mut self, key: &[u8]) -> Self {
-        self.key = Some(key.to_vec());
+        self.key = Some(first(key));
         self
     }
+}
+
+/// etcd's own keys have 18 bytes. What a broken page calls a key may be as long as the page.
+fn first(bytes: &[u8]) -> Vec<u8> {
+    const LONGEST: usize = 1024;
+    bytes.iter().take(LONGEST).copied().collect()
 }
 
 /// `page 17, bucket "key", key 12_0: is out of order`; bytes that are no text are escaped.

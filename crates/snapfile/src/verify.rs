@@ -59,8 +59,9 @@ impl Report {
 /// revision is missing.
 ///
 /// Never panics, whatever the bytes. Time: two passes over the file, and one over the records for
-/// each half million keys. Memory: about 24 MiB, a bit for each page, and the largest page with
-/// its overflow (at most 256 MiB; a page holds at least one value).
+/// each half million keys; no page is read twice in a pass, whatever names it. Memory: about 24 MiB,
+/// a bit for each page, the largest page with its overflow (at most 256 MiB; a page holds at least
+/// one value), and the branches above it: a few pages of a sound file, at most 32 MiB of any.
 pub fn verify(file: &dyn ReadAt, heed: Heed<'_>) -> Result<Report, SnapshotError> {
     let mut reading = Reading::new(file, Rigour::All, heed)?;
     let trailer = reading.trailer()?;

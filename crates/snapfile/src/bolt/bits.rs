@@ -17,13 +17,10 @@ impl Bits {
         self.0.resize(words.max(self.0.len()), 0);
     }
 
-    /// Sets `len` bits from `first` on, and tells whether all of them were there and clear.
+    /// Sets up to `len` bits from `first` on, and tells whether all of them were there and clear.
+    /// Ends at the first that was not: whatever is asked for, the time is that of the bits set.
     pub(crate) fn take(&mut self, first: u64, len: u64) -> bool {
-        let mut clear = true;
-        for bit in first..first.saturating_add(len) {
-            clear &= self.set(bit);
-        }
-        clear
+        (first..first.saturating_add(len)).all(|bit| self.set(bit))
     }
 
     /// Sets a bit, and tells whether it was there and clear.

@@ -33,8 +33,10 @@ use tree::Tree;
 
 /// Longest key or bucket name, in bytes (bbolt `bucket.go`, `MaxKeySize`).
 const MAX_KEY: usize = 32 * 1024;
-/// Longest value, in bytes (bbolt `bucket.go`, `MaxValueSize`).
-const MAX_VALUE: usize = (1 << 31) - 2;
+/// Longest value, in bytes: with its key it stays within the 256 MiB of a page that the reader
+/// believes. bbolt itself takes 2 GiB; etcd's requests end at 1.5 MiB unless an operator raises
+/// that.
+const MAX_VALUE: usize = 255 << 20;
 /// The page of every host on which etcd is common.
 const PAGE_SIZE: u32 = 4096;
 
@@ -93,7 +95,7 @@ pub enum BuildError {
     /// A pair before the first bucket.
     #[error("a pair belongs in a bucket")]
     NoBucket,
-    /// A key, a bucket's name or a value beyond what bbolt takes.
+    /// A key or a bucket's name beyond what bbolt takes, or a value beyond 255 MiB.
     #[error("{size} bytes are too many: a key has at most {MAX_KEY}, a value at most {MAX_VALUE}")]
     TooLarge {
         /// Its bytes.

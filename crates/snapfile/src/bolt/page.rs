@@ -46,6 +46,8 @@ pub(super) struct Entry<'a> {
     pub(super) value: &'a [u8],
     /// The value is a bucket, not a user's bytes.
     pub(super) is_bucket: bool,
+    /// Where key and value lie in the page.
+    at: usize,
 }
 
 /// One element of a branch.
@@ -54,6 +56,8 @@ pub(super) struct Child<'a> {
     /// No key of the child is lower.
     pub(super) key: &'a [u8],
     pub(super) id: u64,
+    /// Where the key lies in the page.
+    at: usize,
 }
 
 impl Header {
@@ -94,48 +98,83 @@ impl<'a> Page<'a> {
 
     /// Element `index` of a branch; `None` where it lies outside the page.
     pub(super) fn child(&self, index: usize) -> Option<Child<'a>> {
-        let element = self.element(index)?;
+        let (start, element) = self.element(index)?;
         let pos = usize_at(element, 0)?;
         let len = usize_at(element, 4)?;
         Some(Child {
             key: element.get(pos..pos.checked_add(len)?)?,
             id: u64_at(element, 8)?,
+            at: start.checked_add(pos)?,
         })
     }
 
     /// Element `index` of a leaf; `None` where it lies outside the page.
     pub(super) fn entry(&self, index: usize) -> Option<Entry<'a>> {
-        let element = self.element(index)?;
-        let data = element.get(usize_at(element, 4)?..)?;
+        let (start, element) = self.element(index)?;
+        let pos = usize_at(element, 4)?;
+        let data = element.get(pos..)?;
         let (key, rest) = data.split_at_checked(usize_at(element, 8)?)?;
         Some(Entry {
             key,
             value: rest.get(..usize_at(element, 12)?)?,
             is_bucket: u32_at(element, 0)? & BUCKET != 0,
+            at: start.checked_add(pos)?,
         })
     }
 
-    /// The pages that a free list names, and how many pages the list itself takes; `None` where it
-    /// ends inside. More than 65534 are counted in the first number of the list.
-    pub(super) fn free(&self) -> Option<(u64, Vec<u64>)> {
-        let run = u64::from(self.header.overflow).checked_add(1)?;
+    /// The pages that a free list names; `None` where it ends inside. More than 65534 are counted
+    /// in the first number of the list.
+    pub(super) fn free(&self) -> Option<&'a [[u8; 8]]> {
         let list = self.bytes.get(HEADER..)?;
         let (count, list) = match self.header.count {
             u16::MAX => (usize::try_from(u64_at(list, 0)?).ok()?, list.get(8..)?),
             count => (usize::from(count), list),
         };
-        let list = list.get(..count.checked_mul(8)?)?;
-        let (ids, _) = list.as_chunks();
-        Some((run, ids.iter().copied().map(u64::from_le_bytes).collect()))
+        let (ids, _) = list.get(..count.checked_mul(8)?)?.as_chunks();
+        Some(ids)
     }
 
-    /// The bytes from the start of element `index` to the end of the page.
-    fn element(&self, index: usize) -> Option<&'a [u8]> {
+    /// Follows the elements from the first to the last.
+    pub(super) fn layout(&self) -> Layout {
+        let elements = self.count().saturating_mul(ELEMENT);
+        Layout {
+            end: HEADER.saturating_add(elements),
+        }
+    }
+
+    /// Where element `index` stands, and the bytes from there to the end of the page.
+    fn element(&self, index: usize) -> Option<(usize, &'a [u8])> {
         if index >= self.count() {
             return None;
         }
-        self.bytes
-            .get(HEADER.checked_add(index.checked_mul(ELEMENT)?)?..)
+        let start = HEADER.checked_add(index.checked_mul(ELEMENT)?)?;
+        Some((start, self.bytes.get(start..)?))
+    }
+}
+
+/// Sees to it that no two elements share bytes: those of each lie behind those of the one before,
+/// as bbolt writes them (`internal/common/inode.go`, `WriteInodeToPage`). Without that a page of
+/// one megabyte could tell of sixty gigabytes.
+#[derive(Debug)]
+pub(super) struct Layout {
+    end: usize,
+}
+
+impl Layout {
+    /// Whether the next element of a leaf has bytes of its own.
+    pub(super) fn has_room_for(&mut self, entry: &Entry<'_>) -> bool {
+        self.take(entry.at, entry.key.len().saturating_add(entry.value.len()))
+    }
+
+    /// Whether the next element of a branch has.
+    pub(super) fn has_room_for_child(&mut self, child: &Child<'_>) -> bool {
+        self.take(child.at, child.key.len())
+    }
+
+    fn take(&mut self, at: usize, len: usize) -> bool {
+        let is_behind = self.end <= at;
+        self.end = at.saturating_add(len);
+        is_behind
     }
 }
 

@@ -41,6 +41,16 @@ impl<'f> Pages<'f> {
     /// with it.
     pub(super) fn read(&mut self, id: u64, ahead: u64) -> Result<Page<'_>, BoltError> {
         let broken = |what| BoltError::Page { page: id, what };
+        let len = self.run(id, ahead)?.saturating_mul(self.page_size());
+        self.hold(id, len, len)?;
+        let bytes = self.bytes(id, len).ok_or(broken("is cut"))?;
+        Page::parse(bytes).ok_or(broken("has no header"))
+    }
+
+    /// How many pages a page takes with its overflow: at most what the file has, and 256 MiB.
+    /// Reads no more than [`read`](Self::read) would.
+    pub(super) fn run(&mut self, id: u64, ahead: u64) -> Result<u64, BoltError> {
+        let broken = |what| BoltError::Page { page: id, what };
         let high_water = self.meta.high_water;
         if !(2..high_water).contains(&id) {
             return Err(broken("lies outside the file"));
@@ -58,13 +68,10 @@ impl<'f> Pages<'f> {
         if id.saturating_add(run) > high_water {
             return Err(broken("has overflow outside the file"));
         }
-        let len = run.saturating_mul(self.page_size());
-        if len > MAX_RUN {
+        if run.saturating_mul(self.page_size()) > MAX_RUN {
             return Err(broken("has more overflow than 256 MiB"));
         }
-        self.hold(id, len, len)?;
-        let bytes = self.bytes(id, len).ok_or(broken("is cut"))?;
-        Page::parse(bytes).ok_or(broken("has no header"))
+        Ok(run)
     }
 
     fn page_size(&self) -> u64 {

@@ -4,6 +4,9 @@
 //! one carries its own number and type, keys ascend within a page and between pages, a child has
 //! no key outside the range that its parent names, and the free list names exactly what is left.
 
+mod free;
+mod leaf;
+
 use std::ops::ControlFlow;
 
 use crate::Finding;
@@ -12,10 +15,20 @@ use super::bits::Bits;
 use super::db::{BoltError, Database, MAX_DEPTH, Root};
 use super::page::{Child, Kind, Page};
 use super::pages::Pages;
+use leaf::{Leaf, Span};
 
 /// Pages between neighbours that are still read in one go: what lies between is their overflow,
 /// or cheaper to read than to skip.
 const NEAR: u64 = 4;
+
+/// Most bytes of the pages above the one that is read. bbolt's branches are one page, or four keys
+/// (`node.go`, `splitTwo`) of at most 32 KiB; so are the buckets' leaves, and no tree is as deep.
+const MAX_HELD: usize = 32 << 20;
+
+/// Longest key (bbolt `bucket.go`, `MaxKeySize`).
+const MAX_KEY: usize = 32 << 10;
+
+const TOO_MUCH: &str = "holds more than bbolt puts above other pages: 32 MiB with those above it";
 
 /// Hears what a walk meets. Everything may say to stop.
 pub(crate) trait Visitor {
@@ -65,6 +78,8 @@ pub(crate) fn walk<V: Visitor>(
         only,
         bucket: None,
         is_told: true,
+        held: 0,
+        was_leaf: false,
         read: None,
         visitor,
     };
@@ -86,9 +101,9 @@ pub(crate) fn walk<V: Visitor>(
 
 struct Walk<'f, 'v, V> {
     pages: Pages<'f>,
-    /// Pages that were named.
+    /// Pages that were named, and those that belong to them. None is read again.
     seen: Bits,
-    /// How many.
+    /// How many hold something.
     count: u64,
     page_size: u64,
     high_water: u64,
@@ -97,25 +112,17 @@ struct Walk<'f, 'v, V> {
     bucket: Option<Vec<u8>>,
     /// Whether the visitor hears of pairs: not of those of a bucket within a bucket.
     is_told: bool,
+    /// Bytes that are kept of the pages above.
+    held: usize,
+    /// Whether the page that was looked at last had no pages below.
+    was_leaf: bool,
     /// The failure to read that ended it.
     read: Option<std::io::Error>,
     visitor: &'v mut V,
 }
 
-/// Which keys a page may have: from the first on, and below the second.
-#[derive(Debug, Clone, Copy, Default)]
-struct Span<'k> {
-    from: Option<&'k [u8]>,
-    below: Option<&'k [u8]>,
-}
-
-impl Span<'_> {
-    fn has(&self, key: &[u8]) -> bool {
-        self.from.is_none_or(|from| from <= key) && self.below.is_none_or(|below| key < below)
-    }
-}
-
-/// What is left to do with a page once the window it was read through may move on.
+/// What is left to do with a page once the window it was read through may move on, in bytes that
+/// are kept until it is done.
 enum Rest {
     /// A branch, whose children follow.
     Branch(Vec<u8>),
@@ -123,6 +130,15 @@ enum Rest {
     Buckets(Vec<u8>),
     /// A leaf whose pairs were told. The buckets among them follow.
     Nested(Vec<Vec<u8>>),
+}
+
+impl Rest {
+    fn len(&self) -> usize {
+        match self {
+            Self::Branch(bytes) | Self::Buckets(bytes) => bytes.len(),
+            Self::Nested(buckets) => buckets.iter().map(Vec::len).sum(),
+        }
+    }
 }
 
 impl<V: Visitor> Walk<'_, '_, V> {
@@ -148,45 +164,65 @@ impl<V: Visitor> Walk<'_, '_, V> {
         if depth > MAX_DEPTH {
             return self.fault(self.at(id, "lies too deep: the tree has no end"));
         }
-        match self.look(id, ahead, span)? {
-            None => ControlFlow::Continue(()),
-            Some(Rest::Branch(bytes)) => self.branch(id, &bytes, span, depth),
-            Some(Rest::Buckets(bytes)) => self.buckets(id, &bytes, span, depth),
-            Some(Rest::Nested(buckets)) => self.nested(id, &buckets, depth),
+        let Some(rest) = self.look(id, ahead, span)? else {
+            return ControlFlow::Continue(());
+        };
+        self.go_on(id, &rest, span, depth)
+    }
+
+    /// What hangs on a page.
+    fn go_on(&mut self, id: u64, rest: &Rest, span: Span<'_>, depth: usize) -> ControlFlow<()> {
+        let len = rest.len();
+        self.held = self.held.saturating_add(len);
+        match rest {
+            Rest::Branch(bytes) => self.branch(id, bytes, span, depth)?,
+            Rest::Buckets(bytes) => self.buckets(id, bytes, span, depth)?,
+            Rest::Nested(buckets) => self.nested(id, buckets, depth)?,
         }
+        self.held = self.held.saturating_sub(len);
+        self.was_leaf = !matches!(rest, Rest::Branch(_));
+        ControlFlow::Continue(())
     }
 
     /// Reads a page, and tells its pairs if it is a leaf of a bucket.
     fn look(&mut self, id: u64, ahead: u64, span: Span<'_>) -> ControlFlow<(), Option<Rest>> {
-        let page = match self.pages.read(id, ahead) {
-            Ok(page) => page,
-            Err(BoltError::Read(error)) => {
-                self.read = Some(error);
-                return ControlFlow::Break(());
-            }
-            Err(BoltError::Page { what, .. }) => return self.passed_over(id, what),
-            Err(other) => return self.passed_over(id, &other.to_string()),
-        };
-        let header = page.header();
-        let run = u64::from(header.overflow).saturating_add(1);
-        if !self.seen.take(id, run) {
+        if self.seen.has(id) {
             return self.passed_over(id, "is named twice");
+        }
+        let run = match self.pages.run(id, ahead) {
+            Ok(run) => run,
+            Err(error) => {
+                self.seen.set(id);
+                return self.unreadable(id, error);
+            }
+        };
+        if !self.seen.take(id, run) {
+            return self.passed_over(id, "has overflow that is another page's");
         }
         self.count = self.count.saturating_add(run);
         self.visitor
             .seen(self.count.saturating_mul(self.page_size))?;
-        let rest = match (header.kind, &self.bucket) {
-            (Some(Kind::Branch), _) => Rest::Branch(page.bytes().to_vec()),
-            (Some(Kind::Leaf), None) => Rest::Buckets(page.bytes().to_vec()),
+        let room = MAX_HELD.saturating_sub(self.held);
+        let page = match self.pages.read(id, ahead) {
+            Ok(page) => page,
+            Err(error) => return self.unreadable(id, error),
+        };
+        let rest = match (page.header().kind, &self.bucket) {
             (Some(Kind::Leaf), Some(bucket)) => {
                 let leaf = Leaf {
                     id,
                     page,
                     bucket,
                     span,
+                    room,
                 };
                 Rest::Nested(leaf.tell(self.visitor, self.is_told)?)
             }
+            (Some(Kind::Branch | Kind::Leaf), _) if page.bytes().len() > room => {
+                return self.passed_over(id, TOO_MUCH);
+            }
+            (Some(Kind::Branch), _) => Rest::Branch(page.bytes().to_vec()),
+            (Some(Kind::Leaf), None) => Rest::Buckets(page.bytes().to_vec()),
             _ => return self.passed_over(id, "is neither a branch nor a leaf"),
         };
         ControlFlow::Continue(Some(rest))
@@ -196,25 +232,36 @@ impl<V: Visitor> Walk<'_, '_, V> {
         let Some(page) = Page::parse(bytes).filter(|page| page.count() > 0) else {
             return self.fault(self.at(id, "is a branch without children"));
         };
-        let mut near = 0;
+        let mut together = 0..0;
+        let mut layout = page.layout();
+        self.was_leaf = false;
         for index in 0..page.count() {
             let Some(child) = page.child(index) else {
                 return self.fault(self.at(id, "has a branch element outside the page"));
             };
+            if !layout.has_room_for_child(&child) {
+                return self.fault(self.at(id, "has branch elements that share bytes"));
+            }
             let next = index.checked_add(1).and_then(|next| page.child(next));
             if !span.has(child.key) || next.is_some_and(|next| next.key <= child.key) {
                 let finding = self.at(id, "has a branch key out of order");
                 self.fault(finding.at_key(child.key))?;
                 continue;
             }
-            if near <= child.id {
-                near = together(&page, index, child);
+            if !together.contains(&child.id) {
+                together = child.id..end_of_run(&page, index, child);
             }
             let span = Span {
                 from: Some(child.key),
                 below: next.map(|next| next.key).or(span.below),
             };
-            self.tree(child.id, near, span, depth.saturating_add(1))?;
+            // Pages below the child would drive out what was read ahead.
+            let ahead = if self.was_leaf {
+                together.end
+            } else {
+                child.id
+            };
+            self.tree(child.id, ahead, span, depth.saturating_add(1))?;
         }
         ControlFlow::Continue(())
     }
@@ -225,10 +272,14 @@ impl<V: Visitor> Walk<'_, '_, V> {
             return ControlFlow::Continue(());
         };
         let mut last = None;
+        let mut layout = page.layout();
         for index in 0..page.count() {
             let Some(entry) = page.entry(index) else {
                 return self.fault(self.at(id, "has a leaf element outside the page"));
             };
+            if !layout.has_room_for(&entry) {
+                return self.fault(self.at(id, "has leaf elements that share bytes"));
+            }
             if !span.has(entry.key) || last.is_some_and(|last| entry.key <= last) {
                 self.fault(
                     self.at(id, "has a bucket out of order")
@@ -239,6 +290,9 @@ impl<V: Visitor> Walk<'_, '_, V> {
             if !entry.is_bucket {
                 let finding = self.at(id, "has a key among the buckets");
                 self.fault(finding.at_key(entry.key))?;
+            } else if entry.key.len() > MAX_KEY {
+                let finding = self.at(id, "has a bucket with a name of more than 32 KiB");
+                self.fault(finding.in_bucket(entry.key))?;
             } else if self.only.is_none_or(|only| only == entry.key) {
                 self.visitor.bucket(entry.key)?;
                 self.bucket = Some(entry.key.to_vec());
@@ -261,15 +315,15 @@ impl<V: Visitor> Walk<'_, '_, V> {
         let (Some(page), Some(bucket)) = (page, &self.bucket) else {
             return self.fault(self.at(id, "has an inline bucket that is no leaf"));
         };
-        let span = Span::default();
         let leaf = Leaf {
             id,
             page,
             bucket,
-            span,
+            span: Span::default(),
+            room: MAX_HELD.saturating_sub(self.held),
         };
-        let buckets = leaf.tell(self.visitor, self.is_told)?;
-        self.nested(id, &buckets, depth)
+        let rest = Rest::Nested(leaf.tell(self.visitor, self.is_told)?);
+        self.go_on(id, &rest, Span::default(), depth)
     }
 
     /// Buckets within a bucket: bbolt allows them and etcd makes none. Their pages are checked,
@@ -286,40 +340,19 @@ impl<V: Visitor> Walk<'_, '_, V> {
         ControlFlow::Continue(())
     }
 
-    /// The free list, where it is kept: exactly the pages that nothing else holds.
-    fn free(&mut self, list: Option<u64>) -> ControlFlow<()> {
-        let Some(id) = list else {
-            return ControlFlow::Continue(());
-        };
-        let free = match self.pages.read(id, id) {
-            Ok(page) if page.header().kind == Some(Kind::FreeList) => page.free(),
-            Ok(_) => return self.fault(self.at(id, "is no free list")),
-            Err(BoltError::Read(error)) => {
-                self.read = Some(error);
-                return ControlFlow::Break(());
-            }
-            Err(error) => return self.fault(self.at(id, error.to_string())),
-        };
-        let Some((run, free)) = free else {
-            return self.fault(self.at(id, "is a free list that is cut"));
-        };
-        if !self.seen.take(id, run) {
-            self.fault(self.at(id, "is the free list and in use"))?;
+    /// Ends the walk: the bytes cannot be read.
+    fn unread<T>(&mut self, error: std::io::Error) -> ControlFlow<(), T> {
+        self.read = Some(error);
+        ControlFlow::Break(())
+    }
+
+    /// Tells why a page cannot be read.
+    fn unreadable(&mut self, id: u64, error: BoltError) -> ControlFlow<(), Option<Rest>> {
+        match error {
+            BoltError::Read(error) => self.unread(error),
+            BoltError::Page { what, .. } => self.passed_over(id, what),
+            other => self.passed_over(id, &other.to_string()),
         }
-        self.count = self.count.saturating_add(run);
-        for page in free {
-            if !(2..self.high_water).contains(&page) {
-                self.fault(self.at(page, "is free and lies outside the file"))?;
-            } else if !self.seen.take(page, 1) {
-                self.fault(self.at(page, "is free and in use, or free twice"))?;
-            }
-        }
-        for page in 2..self.high_water {
-            if self.seen.take(page, 1) {
-                self.fault(self.at(page, "is neither in use nor free"))?;
-            }
-        }
-        ControlFlow::Continue(())
     }
 
     /// Tells a fault of a page of which nothing more can be said.
@@ -341,52 +374,8 @@ impl<V: Visitor> Walk<'_, '_, V> {
     }
 }
 
-/// A leaf of a bucket.
-struct Leaf<'p, 's> {
-    id: u64,
-    page: Page<'p>,
-    bucket: &'p [u8],
-    span: Span<'s>,
-}
-
-impl Leaf<'_, '_> {
-    /// Tells the pairs, and returns the buckets among them.
-    fn tell<V: Visitor>(&self, visitor: &mut V, is_told: bool) -> ControlFlow<(), Vec<Vec<u8>>> {
-        let mut buckets = Vec::new();
-        let mut last: Option<&[u8]> = None;
-        for index in 0..self.page.count() {
-            let Some(entry) = self.page.entry(index) else {
-                visitor.fault(self.at("has a leaf element outside the page"))?;
-                break;
-            };
-            if entry.key.is_empty() {
-                visitor.fault(self.at("has an empty key"))?;
-            }
-            if last.is_some_and(|last| entry.key <= last) {
-                visitor.fault(self.at("is out of order").at_key(entry.key))?;
-            } else if !self.span.has(entry.key) {
-                let what = "lies outside the range that the page above names";
-                visitor.fault(self.at(what).at_key(entry.key))?;
-            }
-            last = Some(entry.key);
-            if is_told {
-                let value = if entry.is_bucket { &[] } else { entry.value };
-                visitor.pair(self.id, entry.key, value)?;
-            }
-            if entry.is_bucket {
-                buckets.push(entry.value.to_vec());
-            }
-        }
-        ControlFlow::Continue(buckets)
-    }
-
-    fn at(&self, what: &str) -> Finding {
-        Finding::of_page(self.id, what).in_bucket(self.bucket)
-    }
-}
-
 /// One past the last page that lies together with child `index` and those after it.
-fn together(page: &Page<'_>, index: usize, child: Child<'_>) -> u64 {
+fn end_of_run(page: &Page<'_>, index: usize, child: Child<'_>) -> u64 {
     let mut end = child.id;
     let mut next = index;
     while let Some(after) = next.checked_add(1).and_then(|next| page.child(next)) {

@@ -63,10 +63,19 @@ impl Status {
     }
 }
 
+/// Most bytes of all members' descriptions: thousands of members. They are kept, in a few times
+/// as much memory.
+const MAX_MEMBERS: usize = 1 << 20;
+
+/// Most bytes of a version.
+const MAX_TEXT: usize = 256;
+
 /// Counts pairs into a [`Status`].
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     status: Status,
+    /// Bytes of the members' descriptions.
+    members_size: usize,
     pub(crate) latest: Latest<()>,
 }
 
@@ -116,6 +125,10 @@ impl Tally {
             }
             (b"alarm", _) => status.alarms = status.alarms.saturating_add(1),
             (b"members", _) => {
+                self.members_size = self.members_size.saturating_add(value.len());
+                if self.members_size > MAX_MEMBERS {
+                    return Err(Odd::Large);
+                }
                 let member = Member::parse(value).map_err(|_| Odd::Member)?;
                 status.members.push(member);
             }
@@ -160,6 +173,8 @@ pub(crate) enum Odd {
     LeaseId,
     #[error("is no description of a member")]
     Member,
+    #[error("is larger than etcd would write it")]
+    Large,
 }
 
 /// A record by its pair.
@@ -179,6 +194,9 @@ fn number(value: &[u8]) -> Result<u64, Odd> {
 }
 
 fn text(value: &[u8]) -> Result<String, Odd> {
+    if value.len() > MAX_TEXT {
+        return Err(Odd::Large);
+    }
     let text = std::str::from_utf8(value).map_err(|_| Odd::Text)?;
     Ok(text.to_owned())
 }
