@@ -30,14 +30,8 @@ pub enum ImageError {
         room: u64,
     },
     /// The scratch directory cannot be written to.
-    #[error("scratch directory {}", dir.display())]
-    Scratch {
-        /// The scratch directory.
-        dir: PathBuf,
-        /// Why.
-        #[source]
-        cause: io::Error,
-    },
+    #[error(transparent)]
+    Scratch(StoreError),
     /// The work was stopped.
     #[error("stopped before the end")]
     Stopped,
@@ -51,12 +45,7 @@ impl ImageError {
             Self::Corrupt(_) => Kind::Corrupt,
             Self::Unsuitable(_) => Kind::Usage,
             Self::Full { .. } => Kind::Full,
-            Self::Scratch { cause, .. } => match cause.kind() {
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Kind::Full,
-                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Kind::Denied,
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Kind::Config,
-                _ => Kind::Store,
-            },
+            Self::Scratch(error) => error.kind().into(),
             Self::Stopped => Kind::Canceled,
         }
     }
@@ -65,7 +54,7 @@ impl ImageError {
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Read(cause) => hint_of(cause),
-            Self::Full { .. } | Self::Scratch { .. } => {
+            Self::Full { .. } | Self::Scratch(_) => {
                 Some("give a directory with room by --scratch, or unpack the snapshot by hand")
             }
             Self::Unsuitable(_) => {

@@ -26,7 +26,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use rollsnap_snapfile::ReadAt;
+pub use rollsnap_snapfile::ReadAt;
 use rollsnap_store::{ObjectInfo, Store};
 use tokio::runtime::Handle;
 

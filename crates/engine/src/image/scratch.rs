@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rollsnap_store::StoreError;
+
 use super::ImageError;
 
 /// What is left free for others: a twentieth of the file system, at most this many bytes.
@@ -63,9 +65,6 @@ impl Scratch {
     }
 
     pub(super) fn fault(&self, cause: io::Error) -> ImageError {
-        ImageError::Scratch {
-            dir: self.dir.clone(),
-            cause,
-        }
+        ImageError::Scratch(StoreError::io("unpack into", self.dir.display(), cause))
     }
 }

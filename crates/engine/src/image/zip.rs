@@ -5,7 +5,7 @@
 //! `main.go`). Names are read to choose and for nothing else.
 
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::BufReader;
 
 use ::zip::read::{Config, ZipFileEntry, ZipReadOptions};
 use ::zip::result::ZipError;
@@ -95,9 +95,9 @@ fn told(error: ZipError) -> ImageError {
         ZipError::UnsupportedArchive(why) => {
             ImageError::Unsuitable(format!("the zip cannot be read: {why}"))
         }
-        error => decoding(io::Error::new(
-            io::ErrorKind::InvalidData,
-            error.to_string(),
-        )),
+        ZipError::InvalidArchive(why) => {
+            ImageError::Corrupt(format!("the zip is cut or broken: {why}"))
+        }
+        error => ImageError::Corrupt(format!("the zip is cut or broken: {error}")),
     }
 }

@@ -182,7 +182,8 @@ fn a_scratch_directory_that_is_none_is_named() {
     let opened = Image::open(Arc::new(stored), Access::All, &scratch, heed);
     let error = opened.unwrap_err();
     assert_eq!(error.kind(), Kind::Config);
-    assert_eq!(error.to_string(), "scratch directory /nowhere/at/all");
+    let words = "unpack into /nowhere/at/all: no such file or directory";
+    assert_eq!(error.to_string(), words);
     assert!(error.hint().unwrap().contains("--scratch"));
 }
 

@@ -146,12 +146,33 @@ impl Opened {
 
     /// The failure of a verb that could not read it.
     pub(super) fn unreadable(&self, error: &io::Error) -> Failure {
-        let message = format!("read {}: {}", self.location, chain(error));
-        let failure = Failure::new(image::kind_of(error), message);
-        match image::hint_of(error) {
-            Some(hint) => failure.with_hint(hint),
-            None => failure,
-        }
+        unreadable(&self.location, error)
+    }
+}
+
+/// A failed read in our words.
+fn unreadable(location: &str, error: &io::Error) -> Failure {
+    if let Some(code) = error.raw_os_error() {
+        return StoreError::io("read", location, io::Error::from_raw_os_error(code)).into();
+    }
+    // A store says itself what it could not read.
+    let told = error
+        .get_ref()
+        .and_then(|it| it.downcast_ref::<StoreError>());
+    let message = match told {
+        Some(told) => chain(told),
+        None => format!("read {location}: {}", chain(error)),
+    };
+    hinted(
+        Failure::new(image::kind_of(error), message),
+        image::hint_of(error),
+    )
+}
+
+fn hinted(failure: Failure, hint: Option<&str>) -> Failure {
+    match hint {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
     }
 }
 
@@ -164,7 +185,7 @@ async fn of_stdin(context: &Context) -> Result<Opened, Failure> {
     }
     let scratch = scratch(&Settings::read(context.inputs()).0);
     let location = "standard input".to_owned();
-    let image = unpacking(&location, move |heed| {
+    let image = unpacking(Bar::endless(), &location, move |heed| {
         Image::of_stream(&mut io::stdin().lock(), None, &scratch, heed)
     });
     Ok(Opened::of(image.await?, None, location, "-".to_owned()))
@@ -197,8 +218,10 @@ async fn of_file(context: &Context, path: &Path, access: Access) -> Result<Opene
     let name = path.file_name().unwrap_or_default();
     let name = name.to_string_lossy().into_owned();
     let found = beside(&path, &name, meta.len()).await;
-    let image = unpacking(&location, move |heed| {
-        if meta.is_file() {
+    let is_file = meta.is_file();
+    let bar = if is_file { Bar::new() } else { Bar::endless() };
+    let image = unpacking(bar, &location, move |heed| {
+        if is_file {
             Image::open(Arc::new(file), access, &scratch, heed)
         } else {
             // A pipe or a device is read as standard input is.
@@ -270,7 +293,7 @@ async fn of_object(
     let name = object.name.to_string();
     let location = format!("{}/{name}", store.location());
     let runtime = Handle::current();
-    let image = unpacking(&location, move |heed| {
+    let image = unpacking(Bar::new(), &location, move |heed| {
         Image::of_object(&store, &object, &runtime, access, &scratch, heed)
     });
     Ok(Opened::of(image.await?, Some(found), location, name))
@@ -278,10 +301,10 @@ async fn of_object(
 
 /// Opens on a thread for blocking work, with a bar.
 async fn unpacking(
+    bar: Bar,
     location: &str,
     open: impl FnOnce(&mut Heed<'_>) -> Result<Image, ImageError> + Send + 'static,
 ) -> Result<Image, Failure> {
-    let bar = Bar::new();
     bar.say(format!("from {location}"));
     let opened = blocking(move || {
         open(&mut |done, total| {
@@ -290,11 +313,11 @@ async fn unpacking(
         })
     });
     opened.await?.map_err(|error| {
-        let failure = Failure::new(error.kind(), format!("open {location}: {}", chain(&error)));
-        match error.hint() {
-            Some(hint) => failure.with_hint(hint),
-            None => failure,
+        if let ImageError::Read(cause) = &error {
+            return unreadable(location, cause);
         }
+        let message = format!("open {location}: {}", chain(&error));
+        hinted(Failure::new(error.kind(), message), error.hint())
     })
 }
 
@@ -338,3 +361,6 @@ fn scratch(settings: &Settings) -> Scratch {
     let dir = named.or_else(temporary);
     Scratch::new(dir.unwrap_or_else(|| settings.dir.value.clone()))
 }
+
+#[cfg(test)]
+mod tests;

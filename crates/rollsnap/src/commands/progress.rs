@@ -19,6 +19,15 @@ impl Bar {
         Self(bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())))
     }
 
+    /// A bar without an end, for what comes nobody knows how long.
+    pub(super) fn endless() -> Self {
+        let bar = Self::new();
+        let style = ProgressStyle::with_template("{spinner} {bytes} {bytes_per_sec} {msg}");
+        bar.0
+            .set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        bar
+    }
+
     /// So many bytes of so many.
     pub(super) fn at(&self, done: u64, total: u64) {
         self.0.set_length(total);
