@@ -1,7 +1,10 @@
 //! The most that the process held, beside what the documentation says.
 
-use rollsnap_snapfile::bolt::{BoltError, Database};
-use rollsnap_snapfile::mvcc;
+use std::ops::ControlFlow;
+
+use rollsnap_snapfile::bolt::{BoltError, Builder, Database};
+use rollsnap_snapfile::mvcc::{self, Revision};
+use rollsnap_snapfile::verify;
 
 use super::forged::{BUCKET, Element, Forged};
 use super::{assert_told, examine};
@@ -145,4 +148,27 @@ fn the_largest_file_that_is_believed_costs_32_mib_and_a_larger_one_nothing() {
     file.leaf(3, 0, &[]);
     mvcc::hash_kv(&file, None, None).unwrap();
     assert_held_less_than((32 + 4) * MIB);
+}
+
+/// `verify` and `hash_kv`: about 24 MiB and a bit for each page and record, however many keys there
+/// are. Half a million are known at a time, the others in passes of their own.
+#[test]
+fn more_keys_than_are_known_at_a_time_cost_time_and_not_memory() {
+    let count: u64 = 600_000;
+    let mut database = Builder::new(tempfile::tempfile().unwrap()).unwrap();
+    database.bucket(b"key").unwrap();
+    for main in 2..count + 2 {
+        // Field 1 the key, 2 to 4 numbers of three bytes and one.
+        let number = [main & 127 | 128, main >> 7 & 127 | 128, main >> 14].map(|byte| byte as u8);
+        let key = main.to_be_bytes();
+        let record = [&[10, 8][..], &key, &[16], &number, &[24], &number, &[32, 1]].concat();
+        let revision = Revision { main, sub: 0 };
+        database.put(&revision.to_bytes(), &record).unwrap();
+    }
+    let (file, _) = database.finish_with_trailer().unwrap();
+    let report = verify(&file, &mut |_| ControlFlow::Continue(())).unwrap();
+    assert!(report.is_proved(), "{:?}", report.findings);
+    assert_eq!(report.status.map(|status| status.live_keys), Some(count));
+    mvcc::hash_kv(&file, None, None).unwrap();
+    assert_held_less_than(24 * MIB);
 }
