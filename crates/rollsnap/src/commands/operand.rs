@@ -305,9 +305,13 @@ async fn unpacking(
     location: &str,
     open: impl FnOnce(&mut Heed<'_>) -> Result<Image, ImageError> + Send + 'static,
 ) -> Result<Image, Failure> {
-    bar.say(format!("from {location}"));
+    let mut from = Some(format!("from {location}"));
     let opened = blocking(move || {
         open(&mut |done, total| {
+            // Nothing is shown of a file that is read where it is.
+            if let Some(from) = from.take() {
+                bar.say(from);
+            }
             bar.at(done, total);
             ControlFlow::Continue(())
         })
