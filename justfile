@@ -38,6 +38,10 @@ docs:
     RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --document-private-items --locked
     cargo nextest run --package rollsnap -E 'test(reference)'
 
+# Hostile bytes for all that reads bytes, so many seconds for each target: docs/testing.md.
+fuzz seconds="10" target="":
+    crates/snapfile/fuzz/run {{ seconds }} {{ target }}
+
 # Accepts what the program says now into docs/.
 bless:
     UPDATE_DOCS=1 cargo nextest run --package rollsnap -E 'test(reference)'
@@ -59,4 +63,4 @@ bench *args:
     python3 -B crates/testkit/bench/bench.py {{ args }}
 
 # Everything that CI runs.
-ci: lint deny docs test e2e systemd-check
+ci: lint deny docs test e2e systemd-check (fuzz "5")

@@ -1,0 +1,53 @@
+//! Everything that can be asked of a database, and what the answers owe each other.
+
+use std::ops::ControlFlow;
+
+use rollsnap_snapfile::bolt::Database;
+use rollsnap_snapfile::mvcc::{self, OwnedKey};
+use rollsnap_snapfile::{ReadAt, status, verify};
+
+/// Keys that are asked for one by one: each costs a pass.
+const ASKED: usize = 4;
+
+/// Asks everything. Panics where two answers contradict each other.
+pub fn ask(file: &dyn ReadAt) {
+    let report = verify(file, &mut |_| ControlFlow::Continue(())).expect("memory can be read");
+    for finding in &report.findings {
+        assert!(!finding.to_string().is_empty());
+    }
+    let numbers = status(file, &mut |_| ControlFlow::Continue(()));
+    let hash = mvcc::hash_kv(file, None, None);
+    let mut live: Vec<OwnedKey> = Vec::new();
+    let mut count: u64 = 0;
+    let lived = mvcc::live(file, None, b"", &mut |key| {
+        count += 1;
+        if live.len() < ASKED {
+            live.push(key.to_owned());
+        }
+        ControlFlow::Continue(())
+    });
+    let last = mvcc::last_revision(file);
+    if let Ok(database) = Database::open(file) {
+        let _ = database.last_key(b"lease");
+        let _ = database.get(b"meta", b"consistent_index");
+    }
+    let _ = mvcc::versions(file, b"a", &mut |_, _| {});
+    let _ = mvcc::get(file, b"a", Some(2));
+    let _ = mvcc::hash_kv(file, Some(3), Some(2));
+
+    if !report.is_whole() {
+        return;
+    }
+    let told = report.status.expect("a whole one has a status");
+    let (_, numbers) = numbers.expect("what is whole has numbers");
+    assert_eq!(numbers, told);
+    hash.expect("what is whole has a hash");
+    lived.expect("what is whole can be listed");
+    assert_eq!(count, told.live_keys);
+    let last = last.expect("what is whole has a last revision");
+    assert_eq!(last.map_or(0, |last| last.main), told.revision);
+    for key in live {
+        let found = mvcc::get(file, &key.key, None).expect("what is whole can be asked");
+        assert_eq!(found, Some(key));
+    }
+}
