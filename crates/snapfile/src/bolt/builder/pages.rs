@@ -14,6 +14,8 @@ const BUFFER: usize = 256 * 1024;
 const META: u16 = 0x04;
 const MAGIC: u32 = 0xED0C_DAED;
 const VERSION: u32 = 2;
+/// bbolt refuses a file that is shorter (bbolt `db.go`, `Open`).
+const MIN_FILE: u64 = 4096;
 /// bbolt's mark for "not persisted: what is not reachable is free".
 const NO_FREE_LIST: u64 = u64::MAX;
 
@@ -92,6 +94,11 @@ impl<W: Write + Seek> Pages<W> {
     pub(super) fn write_metas(&mut self, root: u64) -> io::Result<()> {
         if self.broken {
             return Err(io::Error::other("an earlier write failed"));
+        }
+        // Pages that nothing names are free.
+        while self.next.saturating_mul(u64::from(self.page_size)) < MIN_FILE {
+            self.out.write_all(&vec![0; self.layout.page])?;
+            self.next = self.next.saturating_add(1);
         }
         self.out.seek(SeekFrom::Start(0))?;
         for number in [0_u64, 1] {
