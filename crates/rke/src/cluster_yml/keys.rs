@@ -31,7 +31,7 @@ impl Level {
     }
 }
 
-const OWN: [(&str, Want); 7] = [
+const OWN: [(&str, Want); 10] = [
     ("dir", Want::Value),
     ("endpoints", Want::Values),
     ("cacert", Want::Value),
@@ -39,6 +39,9 @@ const OWN: [(&str, Want); 7] = [
     ("key", Want::Value),
     ("user", Want::Value),
     ("password_file", Want::Value),
+    ("verify", Want::Value),
+    ("verify_nice", Want::Value),
+    ("compare_members", Want::Value),
 ];
 
 static S3: Shape = Shape(&[
@@ -82,6 +85,9 @@ pub(super) static TOP: Shape = Shape(&[
     OWN[4],
     OWN[5],
     OWN[6],
+    OWN[7],
+    OWN[8],
+    OWN[9],
     ETCD.0[0],
     ETCD.0[1],
     ETCD.0[2],

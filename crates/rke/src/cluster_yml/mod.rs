@@ -110,6 +110,40 @@ pub struct Own {
     pub user: Option<Located<Secret>>,
     /// `password_file`: path of a file that holds the password.
     pub password_file: Option<Located<String>>,
+    /// `verify`: how deep snapshots are verified.
+    pub verify: Option<Located<Verify>>,
+    /// `verify_nice`: how much that gives way to others, within
+    /// [`bounds::NICE`](crate::bounds::NICE).
+    pub verify_nice: Option<Located<u32>>,
+    /// `compare_members`: whether each snapshot is compared with what the members hold.
+    pub compare_members: Option<Located<bool>>,
+}
+
+/// How deep a snapshot is verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Verify {
+    /// The digest that etcd sends with it.
+    Digest,
+    /// Every page, key and revision too.
+    #[default]
+    Deep,
+}
+
+impl Verify {
+    /// The words for it, in the order of the variants.
+    pub const WORDS: [&'static str; 2] = ["digest", "deep"];
+
+    /// Reads one of [`WORDS`](Self::WORDS).
+    pub fn parse(word: &str) -> Result<Self, Wrong> {
+        match word {
+            "digest" => Ok(Self::Digest),
+            "deep" => Ok(Self::Deep),
+            other => Err(Wrong::new(
+                format!("is {:?}", value::shortened(other)),
+                "write digest or deep",
+            )),
+        }
+    }
 }
 
 /// How a snapshot is stored.

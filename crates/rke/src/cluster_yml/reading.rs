@@ -133,6 +133,9 @@ impl<'a> Reading<'a> {
             "key" => own.key = self.take("", entry, value::text),
             "user" => own.user = self.take("", entry, value::secret),
             "password_file" => own.password_file = self.take("", entry, value::text),
+            "verify" => own.verify = self.take("", entry, value::verify),
+            "verify_nice" => own.verify_nice = self.take("", entry, value::nice),
+            "compare_members" => own.compare_members = self.take("", entry, value::switch),
             _ => return false,
         }
         true

@@ -337,7 +337,7 @@ fn numbers_and_durations_out_of_bounds_are_told() {
         ),
         (
             "\"a\\a\": 1",
-            "a\\u{7}: is no key here; the keys are dir, endpoints, cacert, cert, key, user, password_file",
+            "a\\u{7}: is no key here; the keys are dir, endpoints, cacert, cert, key, user, password_file, verify, verify_nice, compare_members",
         ),
     ] {
         assert_eq!(complaints(text), format!("cluster.yml:1: {complaint}"));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::yaml::{Node, Scalar};
 use crate::{Secret, Wrong, bounds, duration};
 
-use super::Compression;
+use super::{Compression, Verify};
 
 /// A value checked, or nothing where the file says nothing.
 pub(super) type Checked<T> = Result<Option<T>, Wrong>;
@@ -91,6 +91,17 @@ pub(super) fn compression(node: &Node) -> Checked<Compression> {
         None => Ok(None),
         Some(word) => Compression::parse(&word).map(Some),
     }
+}
+
+pub(super) fn verify(node: &Node) -> Checked<Verify> {
+    match text(node)? {
+        None => Ok(None),
+        Some(word) => Verify::parse(&word).map(Some),
+    }
+}
+
+pub(super) fn nice(node: &Node) -> Checked<u32> {
+    integer(node, bounds::nice, "0 to 19, such as 10")
 }
 
 pub(super) fn text(node: &Node) -> Checked<String> {
