@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use rollsnap_store::{ErrorKind, ObjectInfo, ObjectName, Store, StoreError};
 
-use crate::manifest::{MAX_SIZE, Manifest, ManifestError};
+use crate::manifest::{MAX_SIZE, Manifest, ManifestError, Verdict};
 use crate::name::Part;
 use crate::{Codec, SnapshotName};
 
@@ -40,8 +40,13 @@ pub struct Entry {
 /// What a snapshot is worth to retention and restore.
 #[derive(Debug, Clone)]
 pub enum Standing {
-    /// Its manifest says that it was proved, and its size is right.
+    /// Its manifest says that it was proved, and its size is right. Whether that went deep, the
+    /// manifest's verification says.
     Proved(Box<Manifest>),
+    /// The same, but a member of its cluster holds other data.
+    Disputed(Box<Manifest>),
+    /// The same, but its database is broken.
+    Corrupt(Box<Manifest>),
     /// It has no manifest: the old program made it, or somebody copied it in.
     Foreign,
     /// Its manifest does not fit it or cannot be read. The text says why.
@@ -58,13 +63,23 @@ impl Entry {
     pub fn proved(&self) -> Option<&Manifest> {
         match &self.standing {
             Standing::Proved(manifest) => Some(manifest),
+            _ => None,
+        }
+    }
+
+    /// The manifest that fits it, whatever its content was found to be.
+    pub fn manifest(&self) -> Option<&Manifest> {
+        match &self.standing {
+            Standing::Proved(manifest)
+            | Standing::Disputed(manifest)
+            | Standing::Corrupt(manifest) => Some(manifest),
             Standing::Foreign | Standing::Suspect(_) => None,
         }
     }
 
     /// When it was taken: as its manifest says, else as its name says, else unknown.
     pub fn taken_at(&self) -> Option<DateTime<Utc>> {
-        self.proved()
+        self.manifest()
             .map(|manifest| manifest.started_at)
             .or_else(|| self.name.rolling_time())
     }
@@ -76,19 +91,27 @@ impl Catalog {
         self.entries.iter().filter_map(Entry::proved)
     }
 
-    /// The newest proved snapshot, in the order of [`Manifest::order`].
+    /// The manifests of all snapshots that they fit, whatever else was found.
+    pub fn manifests(&self) -> impl Iterator<Item = &Manifest> {
+        self.entries.iter().filter_map(Entry::manifest)
+    }
+
+    /// The newest snapshot that its manifest fits, in the order of [`Manifest::order`].
     pub fn newest(&self) -> Option<&Manifest> {
-        self.proved()
+        self.manifests()
             .max_by_key(|manifest| (manifest.order, manifest.started_at))
     }
 
-    /// The snapshot of that name: the proved one, where somebody's copy in another encoding lies
-    /// beside it.
+    /// The snapshot of that name: the one that the manifest fits, where somebody's copy in
+    /// another encoding lies beside it.
     pub fn find(&self, name: &SnapshotName) -> Option<&Entry> {
         let mut named = self.entries.iter().filter(|entry| entry.name == *name);
         let first = named.next()?;
         let mut all = std::iter::once(first).chain(named);
-        Some(all.find(|entry| entry.proved().is_some()).unwrap_or(first))
+        Some(
+            all.find(|entry| entry.manifest().is_some())
+                .unwrap_or(first),
+        )
     }
 }
 
@@ -209,6 +232,13 @@ fn judge(told: &Result<Manifest, ManifestError>, codec: Codec, size: u64) -> Sta
             "it has {size} bytes, its manifest tells of {}",
             manifest.stored.content.size
         )),
-        Ok(manifest) => Standing::Proved(Box::new(manifest.clone())),
+        Ok(manifest) => {
+            let fits = Box::new(manifest.clone());
+            match manifest.verdict() {
+                Some(Verdict::Corrupt) => Standing::Corrupt(fits),
+                Some(Verdict::Disputed) => Standing::Disputed(fits),
+                Some(Verdict::Held) | None => Standing::Proved(fits),
+            }
+        }
     }
 }

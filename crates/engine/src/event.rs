@@ -7,6 +7,8 @@ use rollsnap_store::{Location, StoreError};
 
 use crate::SnapshotName;
 use crate::manifest::Manifest;
+use crate::proof::ProofError;
+use crate::quarantine::Quarantined;
 use crate::retention::Reason;
 use crate::save_error::SaveError;
 use crate::schedule::Schedule;
@@ -34,14 +36,31 @@ pub enum Event<'a> {
     },
     /// Something an earlier run left was put right.
     Recovered(Recovery),
-    /// A snapshot is proved and published here.
+    /// A snapshot is published here, its digest proved.
     Saved {
         /// Everything known of it.
         manifest: &'a Manifest,
         /// From the first question to etcd to the published manifest.
         took: Duration,
     },
-    /// An attempt at a snapshot left nothing.
+    /// A snapshot's content was verified deep, and holds.
+    Verified {
+        /// Everything known of it.
+        manifest: &'a Manifest,
+        /// From opening it to the rewritten manifest.
+        took: Duration,
+    },
+    /// A snapshot's content is not what it should be: it was moved aside.
+    Quarantined(&'a Quarantined),
+    /// A snapshot could not be verified. It stays as it is, and is tried again later; told once
+    /// of each.
+    ProofFailed {
+        /// Which.
+        name: &'a SnapshotName,
+        /// Why.
+        error: &'a ProofError,
+    },
+    /// An attempt at a snapshot left nothing but what may be in quarantine.
     SaveFailed {
         /// The name it would have had.
         name: &'a SnapshotName,

@@ -10,6 +10,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{Codec, SnapshotName};
 
+mod verification;
+
+pub use verification::{
+    Contents, MAX_FINDINGS, MAX_MEMBERS, MemberHash, Method, Verdict, Verification,
+};
+
 /// The format that this program writes.
 pub const FORMAT: u32 = 1;
 
@@ -55,6 +61,16 @@ pub struct Manifest {
     pub finished_at: DateTime<Utc>,
     /// The program that wrote it.
     pub tool: String,
+    /// How its content was verified; absent until it was.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub verification: Option<Verification>,
+    /// What deep verification learnt of the database.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub contents: Option<Contents>,
+    /// What each member of the cluster said of its own data at the snapshot's revision, where
+    /// they were asked.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub members: Vec<MemberHash>,
 }
 
 /// Why a snapshot was taken, which decides how long it stays.
@@ -106,6 +122,28 @@ pub enum ManifestError {
 }
 
 impl Manifest {
+    /// What verification found; `None` while there was none.
+    pub fn verdict(&self) -> Option<Verdict> {
+        self.verification
+            .as_ref()
+            .map(|verification| verification.result)
+    }
+
+    /// Whether its content was verified as deep as `method`, however that ended.
+    pub fn is_verified(&self, method: Method) -> bool {
+        let done = self.verification.as_ref();
+        done.is_some_and(|done| done.method >= method || done.result != Verdict::Held)
+    }
+
+    /// Whether it tells of a later or a deeper verification of the same bytes than `other`.
+    pub fn knows_more_than(&self, other: &Self) -> bool {
+        let known = |manifest: &Self| {
+            let done = manifest.verification.as_ref();
+            done.map(|done| (done.method, done.at))
+        };
+        self.stored == other.stored && known(self) > known(other)
+    }
+
     /// The bytes to keep.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = serde_json::to_vec_pretty(self).expect("plain fields always serialise");

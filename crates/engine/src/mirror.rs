@@ -17,8 +17,9 @@ use tokio::time::Instant;
 use crate::catalog::{self, Catalog, Entry};
 use crate::event::{Event, Observer, Recovery};
 use crate::follow::{Following, occupied, put_manifest};
-use crate::manifest::Content;
+use crate::manifest::{Content, Method, Verdict};
 use crate::prune;
+use crate::quarantine::Quarantine;
 use crate::reconcile::{content_of, sweep_orphans};
 use crate::retention::{Ages, Guard, Retention};
 use crate::{Clock, Manifest, SnapshotName};
@@ -29,6 +30,10 @@ pub struct Mirror {
     pub local: Arc<dyn SpoolStore>,
     /// The bucket.
     pub remote: Arc<dyn Store>,
+    /// What was moved aside here, of which the bucket may have a copy.
+    pub quarantine: Arc<dyn Quarantine>,
+    /// How deep a snapshot is verified before it is copied.
+    pub demand: Method,
     /// What is kept in the bucket.
     pub retention: Retention,
     /// The time of day, for ages.
@@ -69,8 +74,8 @@ enum CopyError {
 }
 
 impl Mirror {
-    /// One round: completes the upload that followed the last save, finishes cut deletions, pays
-    /// what is owed, and only then, on a fresh and whole listing, carries out the bucket's own
+    /// One round: completes the upload that followed the last save, finishes cut deletions, tells
+    /// what was found out since, pays what is owed, and only then, on a fresh and whole listing, carries out the bucket's own
     /// retention.
     ///
     /// The first failure of either side ends the round; the next one begins anew. A deletion that
@@ -95,13 +100,16 @@ impl Mirror {
         };
         // Before paying: a manifest of nothing would keep its name from the snapshot.
         let swept = self.sweep(&there, guard).await;
-        self.pay(&there, guard).await?;
+        let here = catalog::Reader::default().read(&*self.local).await;
+        let here = here.map_err(RoundError::Here)?;
+        self.tell_verdicts(&here, &there, guard).await?;
+        self.pay(&here, &there, guard).await?;
         swept.map_err(RoundError::Rotation)?;
 
         let there = self.reader.read(&*self.remote).await?;
         let plan = self
             .retention
-            .plan(&there.entries, guard, self.clock.now(), ages);
+            .plan(&there.entries, guard, self.demand, self.clock.now(), ages);
         let done = prune::carry_out(&*self.remote, &there, &plan, &*self.observer).await;
         done.map(drop).map_err(RoundError::Rotation)
     }
@@ -115,12 +123,37 @@ impl Mirror {
         Ok(())
     }
 
+    /// Lets the bucket know what was found out here of snapshots that it has already: its
+    /// retention must count on no other than ours does.
+    async fn tell_verdicts(
+        &self,
+        here: &Catalog,
+        there: &Catalog,
+        guard: Guard,
+    ) -> Result<(), RoundError> {
+        let aside = catalog::Reader::default()
+            .read(self.quarantine.room())
+            .await;
+        let aside = aside.map_err(RoundError::Here)?;
+        let manifests = here.manifests().chain(aside.manifests());
+        for manifest in manifests.filter(|manifest| guard.owns(manifest)) {
+            let twin = there.find(&manifest.name).and_then(Entry::manifest);
+            if twin.is_some_and(|twin| manifest.knows_more_than(twin)) {
+                put_manifest(&*self.remote, manifest).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Copies what is here and not there, newest first.
-    async fn pay(&mut self, there: &Catalog, guard: Guard) -> Result<(), RoundError> {
-        let here = catalog::Reader::default().read(&*self.local).await;
-        let here = here.map_err(RoundError::Here)?;
-        for entry in owed(&here, there, guard) {
-            let Some(manifest) = entry.proved() else {
+    async fn pay(
+        &mut self,
+        here: &Catalog,
+        there: &Catalog,
+        guard: Guard,
+    ) -> Result<(), RoundError> {
+        for entry in owed(here, there, guard, self.demand) {
+            let Some(manifest) = entry.manifest() else {
                 continue;
             };
             if self.given_up.contains(&entry.name) {
@@ -158,20 +191,31 @@ impl Mirror {
     }
 }
 
-/// The snapshots of this member that are proved here and not there, newest first.
-pub fn owed<'a>(here: &'a Catalog, there: &Catalog, guard: Guard) -> Vec<&'a Entry> {
+/// The snapshots of this member that are here, verified as deep as is demanded and not broken,
+/// and that are not there; newest first.
+pub fn owed<'a>(
+    here: &'a Catalog,
+    there: &Catalog,
+    guard: Guard,
+    demand: Method,
+) -> Vec<&'a Entry> {
     let digest = |manifest: &Manifest| manifest.stored.content.digest;
     let is_there = |manifest: &Manifest| {
-        let twin = there.find(&manifest.name).and_then(Entry::proved);
+        let twin = there.find(&manifest.name).and_then(Entry::manifest);
         twin.is_some_and(|twin| digest(twin) == digest(manifest))
     };
-    let is_owed = |manifest: &Manifest| guard.owns(manifest) && !is_there(manifest);
+    let is_fit = |manifest: &Manifest| match manifest.verdict() {
+        Some(Verdict::Corrupt) => false,
+        _ => demand == Method::Digest || manifest.is_verified(demand),
+    };
+    let is_owed =
+        |manifest: &Manifest| guard.owns(manifest) && is_fit(manifest) && !is_there(manifest);
     let mut owed: Vec<_> = here
         .entries
         .iter()
-        .filter(|entry| entry.proved().is_some_and(is_owed))
+        .filter(|entry| entry.manifest().is_some_and(is_owed))
         .collect();
-    owed.sort_by_key(|entry| Reverse(entry.proved().map(|manifest| manifest.order)));
+    owed.sort_by_key(|entry| Reverse(entry.manifest().map(|manifest| manifest.order)));
     owed
 }
 

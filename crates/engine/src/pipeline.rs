@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Commit points in order: the snapshot's name, its manifest, and only then, for the caller to
-//! await, the bucket's. Until the first, nothing is visible anywhere; whatever fails before it
-//! leaves nothing behind.
+//! await, its [proof](crate::proof) and the bucket's. Until the first, nothing is visible
+//! anywhere; whatever fails before it leaves nothing behind.
 
 use std::io;
 use std::sync::Arc;
@@ -26,9 +26,11 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::codec::{Writer, pages};
 use crate::drafts::Drafts;
+use crate::examine::Examiner;
 use crate::follow::{Following, put_manifest};
-use crate::manifest::{Class, Content, FORMAT, Id, Stored};
+use crate::manifest::{Class, Content, FORMAT, Id, Method, Stored, Verdict, Verification};
 use crate::name::Part;
+use crate::quarantine::Quarantine;
 use crate::save_error::{Cause, SaveError};
 use crate::{Clock, Codec, Manifest, SnapshotName};
 
@@ -53,6 +55,10 @@ pub struct Pipeline {
     /// The longest that one attempt may take until its snapshot is proved, where there is such a
     /// limit.
     pub limit: Option<Duration>,
+    /// Where goes what is found broken.
+    pub quarantine: Arc<dyn Quarantine>,
+    /// Who verifies what is published; without one the digest of the stream is the proof.
+    pub examiner: Option<Arc<dyn Examiner>>,
     /// The program's name and version, for the manifest.
     pub tool: String,
 }
@@ -75,7 +81,8 @@ pub struct Saved {
     pub manifest: Manifest,
     /// How long it took, by the monotonic clock.
     pub took: Duration,
-    /// Its upload, to be committed by the caller; `None` without a bucket.
+    /// Its upload, to be committed by the caller once it is proved as deep as is wanted; `None`
+    /// without a bucket.
     pub upload: Option<Following>,
 }
 
@@ -241,6 +248,7 @@ impl Pipeline {
         started_at: DateTime<Utc>,
     ) -> Manifest {
         let Proof { database, size, .. } = captured.proof;
+        let finished_at = self.clock.now();
         let millis = u64::try_from(started_at.timestamp_millis()).unwrap_or_default();
         Manifest {
             format: FORMAT,
@@ -263,8 +271,14 @@ impl Pipeline {
                 content: captured.stored,
             },
             started_at,
-            finished_at: self.clock.now(),
+            finished_at,
             tool: self.tool.clone(),
+            verification: self.examiner.is_none().then(|| {
+                let took = Duration::ZERO;
+                Verification::new(finished_at, Method::Digest, Verdict::Held, &[], took)
+            }),
+            contents: None,
+            members: Vec::new(),
         }
     }
 

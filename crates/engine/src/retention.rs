@@ -1,7 +1,19 @@
 //! Which snapshots stay. Pure: it takes the list and the time, and answers with reasons.
 //!
 //! What is never planned for deletion, whatever the rules say: a one-off, a snapshot without a
-//! manifest, one that is not proved, another cluster's or member's, and the newest proved one.
+//! manifest, one that does not fit it or that was found broken, another cluster's or member's,
+//! and the newest proved one.
+//!
+//! Only what was proved as deep as is demanded makes anything older go. Each snapshot has a rank
+//! from the newest on, and the same number is kept of each [grade](Grade):
+//!
+//! | a snapshot that | is ranked among |
+//! |---|---|
+//! | held | those that held |
+//! | waits for its verification | those that held and those that wait: it makes none go that held, and goes itself when enough newer ones have held |
+//! | is disputed | those that are disputed: beside the others, which it neither counts for nor against |
+//!
+//! So whatever ends verification for a while, a disk holds three times the number at most.
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -11,7 +23,7 @@ use chrono::{DateTime, Utc};
 
 use crate::SnapshotName;
 use crate::catalog::{Entry, Standing};
-use crate::manifest::{Class, Id, Manifest};
+use crate::manifest::{Class, Id, Manifest, Method, Verdict as Found};
 
 /// How much is kept of the rolling snapshots of one member in one store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +91,50 @@ pub enum Fate {
     Delete(Reason),
 }
 
+/// What a snapshot counts for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grade {
+    /// Proved as deep as is demanded.
+    Held,
+    /// Not verified yet as deep as is demanded.
+    Waiting,
+    /// A member of its cluster holds other data.
+    Disputed,
+}
+
+impl Grade {
+    fn of(manifest: &Manifest, demand: Method) -> Self {
+        match manifest.verdict() {
+            Some(Found::Disputed) => Self::Disputed,
+            _ if demand == Method::Digest || manifest.is_verified(demand) => Self::Held,
+            _ => Self::Waiting,
+        }
+    }
+}
+
+/// The ranks given so far, from the newest on.
+#[derive(Default)]
+struct Ranks {
+    held: usize,
+    waiting: usize,
+    disputed: usize,
+}
+
+impl Ranks {
+    fn next(&mut self, grade: Grade) -> usize {
+        let place = match grade {
+            Grade::Held => &mut self.held,
+            Grade::Waiting => &mut self.waiting,
+            Grade::Disputed => &mut self.disputed,
+        };
+        *place += 1;
+        match grade {
+            Grade::Waiting => self.held + self.waiting,
+            Grade::Held | Grade::Disputed => *place,
+        }
+    }
+}
+
 /// Why. The `rank` of the newest is 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
@@ -88,6 +144,8 @@ pub enum Reason {
     Foreign,
     /// It does not fit its manifest.
     Suspect,
+    /// Its database is broken.
+    Corrupt,
     /// Of another cluster.
     OtherCluster,
     /// Of another member.
@@ -100,6 +158,8 @@ pub enum Reason {
         rank: usize,
         /// How many are kept.
         count: usize,
+        /// What it counts for.
+        grade: Grade,
     },
     /// Not older than the limit.
     WithinAge {
@@ -116,6 +176,8 @@ pub enum Reason {
         rank: usize,
         /// How many are kept.
         count: usize,
+        /// What it counts for.
+        grade: Grade,
     },
     /// Older than the limit, and enough newer ones are there.
     PastAge {
@@ -135,7 +197,8 @@ impl Retention {
         }
     }
 
-    /// Judges every entry of one store, newest first, foreign ones last.
+    /// Judges every entry of one store, newest first, foreign ones last. `demand` is how deep a
+    /// snapshot must have been verified to make an older one go.
     ///
     /// The answer does not depend on the order of `entries`, and planning again after carrying
     /// it out deletes nothing more at the same `now`.
@@ -143,6 +206,7 @@ impl Retention {
         &self,
         entries: &[Entry],
         guard: Guard,
+        demand: Method,
         now: DateTime<Utc>,
         ages: Ages,
     ) -> Vec<Verdict> {
@@ -163,31 +227,33 @@ impl Retention {
             Reverse((manifest.order, manifest.started_at, entry.name.clone()))
         });
         others.sort_by(|a, b| b.name.cmp(&a.name));
-        let judged = rolling
-            .iter()
-            .zip(1..)
-            .map(|((entry, manifest), rank)| Verdict {
+        let mut ranks = Ranks::default();
+        let judged = rolling.iter().map(|(entry, manifest)| {
+            let grade = Grade::of(manifest, demand);
+            let age = (now - manifest.started_at).to_std().unwrap_or_default();
+            Verdict {
                 name: entry.name.clone(),
-                fate: self.judge(
-                    rank,
-                    (now - manifest.started_at).to_std().unwrap_or_default(),
-                    ages,
-                ),
-            });
+                fate: self.judge(grade, ranks.next(grade), age, ages),
+            }
+        });
         judged.chain(others).collect()
     }
 
-    fn judge(&self, rank: usize, age: Duration, ages: Ages) -> Fate {
-        if rank == 1 {
+    fn judge(&self, grade: Grade, rank: usize, age: Duration, ages: Ages) -> Fate {
+        if rank == 1 && grade == Grade::Held {
             return Fate::Keep(Reason::Newest);
         }
         match *self {
-            Self::Count(count) if rank <= count => Fate::Keep(Reason::WithinCount { rank, count }),
-            Self::Count(count) => Fate::Delete(Reason::BeyondCount { rank, count }),
-            Self::Age { limit, .. } if age <= limit => Fate::Keep(Reason::WithinAge { age, limit }),
-            Self::Age { floor, .. } if rank <= floor => {
-                Fate::Keep(Reason::WithinCount { rank, count: floor })
+            Self::Count(count) if rank <= count.max(1) => {
+                Fate::Keep(Reason::WithinCount { rank, count, grade })
             }
+            Self::Count(count) => Fate::Delete(Reason::BeyondCount { rank, count, grade }),
+            Self::Age { limit, .. } if age <= limit => Fate::Keep(Reason::WithinAge { age, limit }),
+            Self::Age { floor, .. } if rank <= floor.max(1) => Fate::Keep(Reason::WithinCount {
+                rank,
+                count: floor,
+                grade,
+            }),
             Self::Age { .. } if ages == Ages::Doubted => Fate::Keep(Reason::DoubtedAge),
             Self::Age { limit, .. } => Fate::Delete(Reason::PastAge { age, limit }),
         }
@@ -199,7 +265,8 @@ fn spared(entry: &Entry, guard: Guard) -> Result<&Manifest, Reason> {
     let manifest = match &entry.standing {
         Standing::Foreign => return Err(Reason::Foreign),
         Standing::Suspect(_) => return Err(Reason::Suspect),
-        Standing::Proved(manifest) => manifest,
+        Standing::Corrupt(_) => return Err(Reason::Corrupt),
+        Standing::Proved(manifest) | Standing::Disputed(manifest) => manifest,
     };
     if manifest.cluster_id != guard.cluster {
         Err(Reason::OtherCluster)
@@ -226,21 +293,37 @@ impl Fate {
     }
 }
 
+/// What is said of a snapshot behind its rank.
+impl fmt::Display for Grade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Held => "",
+            Self::Waiting => "; it is not verified yet",
+            Self::Disputed => " of those that members dispute",
+        })
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OneOff => write!(f, "one-off, kept until deleted by hand"),
             Self::Foreign => write!(f, "not made by rollsnap"),
             Self::Suspect => write!(f, "does not fit its manifest"),
+            Self::Corrupt => write!(f, "its database is broken; kept until deleted by hand"),
             Self::OtherCluster => write!(f, "of another cluster"),
             Self::OtherMember => write!(f, "of another member"),
             Self::Newest => write!(f, "newest proved snapshot"),
-            Self::WithinCount { rank, count } => write!(f, "number {rank} of {count} kept"),
+            Self::WithinCount { rank, count, grade } => {
+                write!(f, "number {rank} of {count} kept{grade}")
+            }
             Self::WithinAge { age, limit } | Self::PastAge { age, limit } => {
                 write!(f, "{}s old, limit {}s", age.as_secs(), limit.as_secs())
             }
             Self::DoubtedAge => write!(f, "past its age by a clock that jumped"),
-            Self::BeyondCount { rank, count } => write!(f, "number {rank}, {count} are kept"),
+            Self::BeyondCount { rank, count, grade } => {
+                write!(f, "number {rank}, {count} are kept{grade}")
+            }
         }
     }
 }

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::Codec;
-use crate::manifest::{Content, FORMAT, Stored};
+use crate::manifest::{Content, FORMAT, Stored, Verification};
 use crate::name::TimeStyle;
 use rollsnap_snapfile::Digest;
 
@@ -40,6 +40,9 @@ fn manifest(name: SnapshotName, order: u64, started_at: DateTime<Utc>) -> Manife
         started_at,
         finished_at: started_at,
         tool: "test".to_owned(),
+        verification: None,
+        contents: None,
+        members: Vec::new(),
     }
 }
 
@@ -64,7 +67,11 @@ fn change(mut entry: Entry, change: impl FnOnce(&mut Manifest)) -> Entry {
 }
 
 fn deleted(retention: Retention, entries: &[Entry], now: i64) -> Vec<String> {
-    let plan = retention.plan(entries, GUARD, at(now), Ages::Trusted);
+    deleted_by(retention, entries, Method::Digest, now)
+}
+
+fn deleted_by(retention: Retention, entries: &[Entry], demand: Method, now: i64) -> Vec<String> {
+    let plan = retention.plan(entries, GUARD, demand, at(now), Ages::Trusted);
     let mut names: Vec<_> = plan
         .iter()
         .filter(|v| v.fate.is_delete())
@@ -125,7 +132,13 @@ fn an_age_told_by_a_clock_that_jumped_deletes_nothing() {
         limit: Duration::from_secs(300),
         floor: 1,
     };
-    let plan = retention.plan(&entries, GUARD, at(31_536_000), Ages::Doubted);
+    let plan = retention.plan(
+        &entries,
+        GUARD,
+        Method::Digest,
+        at(31_536_000),
+        Ages::Doubted,
+    );
     assert!(
         plan.iter().all(|verdict| !verdict.fate.is_delete()),
         "{plan:?}"
@@ -137,7 +150,8 @@ fn a_snapshot_taken_after_the_clock_was_set_back_is_the_newest() {
     let mut entries: Vec<_> = (0..3).map(|i| entry(i * 60)).collect();
     let late = u64::try_from(at(120).timestamp_millis()).unwrap() + 1;
     entries.push(change(entry(-100_000), |manifest| manifest.order = late));
-    let plan = Retention::Count(2).plan(&entries, GUARD, at(-100_000), Ages::Trusted);
+    let plan =
+        Retention::Count(2).plan(&entries, GUARD, Method::Digest, at(-100_000), Ages::Trusted);
     assert_eq!(plan[0].name, entries[3].name);
     assert_eq!(
         deleted(Retention::Count(2), &entries, -100_000),
@@ -164,6 +178,90 @@ fn what_is_not_ours_or_not_proved_is_left_alone_and_does_not_count() {
     assert_eq!(
         deleted(Retention::Count(3), &entries, 2000),
         names(&entries[..1])
+    );
+}
+
+fn verified(entry: Entry, result: Found) -> Entry {
+    let mut entry = change(entry, |manifest| {
+        let (at, took) = (manifest.finished_at, Duration::from_secs(1));
+        let done = Verification::new(at, Method::Deep, result, &[], took);
+        manifest.verification = Some(done);
+    });
+    entry.standing = match (entry.standing, result) {
+        (Standing::Proved(manifest), Found::Disputed) => Standing::Disputed(manifest),
+        (Standing::Proved(manifest), Found::Corrupt) => Standing::Corrupt(manifest),
+        (standing, _) => standing,
+    };
+    entry
+}
+
+/// The entries a minute apart, as these letters tell: held, waiting, disputed, broken.
+fn history(letters: &str) -> Vec<Entry> {
+    let entries = letters.chars().zip(0..).map(|(letter, minute)| {
+        let entry = entry(minute * 60);
+        match letter {
+            'h' => verified(entry, Found::Held),
+            'd' => verified(entry, Found::Disputed),
+            'b' => verified(entry, Found::Corrupt),
+            _ => entry,
+        }
+    });
+    entries.collect()
+}
+
+/// What is left of a history, oldest first, in the same letters.
+fn left(retention: Retention, letters: &str, demand: Method) -> String {
+    let entries = history(letters);
+    let gone = deleted_by(retention, &entries, demand, 100_000);
+    let kept = letters.chars().zip(&entries);
+    let kept = kept.filter(|(_, entry)| !gone.contains(&entry.name.to_string()));
+    kept.map(|(letter, _)| letter).collect()
+}
+
+#[test]
+fn only_what_held_makes_what_held_go() {
+    let count = |letters| left(Retention::Count(2), letters, Method::Deep);
+    // What waits, is disputed or is broken, makes none go that held.
+    assert_eq!(count("hhhww"), "hhww");
+    assert_eq!(count("hhddd"), "hhdd");
+    assert_eq!(count("hhbbb"), "hhbbb");
+    assert_eq!(count("hwww"), "hww");
+    // Once the newer ones have held, those that wait and are older go like any other.
+    assert_eq!(count("wwhw"), "hw");
+    assert_eq!(count("wwhh"), "hh");
+    // Of each there is a bound.
+    assert_eq!(count("wdhwdhwdhwd"), "hdhwd");
+    let age = Retention::Age {
+        limit: Duration::from_secs(60),
+        floor: 2,
+    };
+    assert_eq!(left(age, "hhhwwwddd", Method::Deep), "hhwwdd");
+}
+
+#[test]
+fn where_the_digest_is_proof_enough_a_deeper_one_makes_no_difference() {
+    let count = |letters| left(Retention::Count(2), letters, Method::Digest);
+    assert_eq!(count("hwhwhw"), "hw");
+    assert_eq!(count("hhddd"), "hhdd");
+    assert_eq!(count("wwwb"), "wwb");
+}
+
+#[test]
+fn a_reason_tells_what_a_snapshot_counts_for() {
+    let entries = history("wdhb");
+    let plan = Retention::Count(1).plan(&entries, GUARD, Method::Deep, at(600), Ages::Trusted);
+    let reasons: Vec<_> = plan
+        .iter()
+        .map(|verdict| verdict.fate.reason().to_string())
+        .collect();
+    assert_eq!(
+        reasons,
+        [
+            "newest proved snapshot",
+            "number 1 of 1 kept of those that members dispute",
+            "number 2, 1 are kept; it is not verified yet",
+            "its database is broken; kept until deleted by hand",
+        ]
     );
 }
 
@@ -208,5 +306,46 @@ proptest! {
 
         entries.retain(|e| !gone.contains(&e.name.to_string()));
         prop_assert!(deleted(retention, &entries, now).is_empty());
+    }
+
+    #[test]
+    fn whatever_was_found_the_newest_that_held_stays_and_the_disk_is_bounded(
+        retention in retention(),
+        letters in "[hwdb]{0,24}",
+        now in 0i64..100_000,
+    ) {
+        let entries = history(&letters);
+        let gone = deleted_by(retention, &entries, Method::Deep, now);
+        let of = |letter: char| {
+            let pairs = letters.chars().zip(&entries);
+            pairs.filter(move |(found, _)| *found == letter).map(|(_, entry)| entry.name.to_string())
+        };
+        for letter in ['h', 'd'] {
+            if let Some(newest) = of(letter).last() {
+                prop_assert!(!gone.contains(&newest), "{letter}");
+            }
+        }
+        prop_assert!(of('b').all(|name| !gone.contains(&name)));
+
+        // What was not there could not have made anything go that held.
+        let mut held = entries.clone();
+        held.retain(|entry| of('h').any(|name| name == entry.name.to_string()));
+        let alone = deleted_by(retention, &held, Method::Deep, now);
+        let gone_held: Vec<_> = gone.iter().filter(|name| of('h').any(|held| held == **name)).cloned().collect();
+        prop_assert_eq!(gone_held, alone);
+
+        // A demand that is less deep deletes at least as much.
+        let by_digest = deleted_by(retention, &entries, Method::Digest, now);
+        prop_assert!(gone.iter().all(|name| by_digest.contains(name)));
+
+        if let Retention::Count(count) = retention {
+            for letter in ['h', 'w', 'd'] {
+                let kept = of(letter).filter(|name| !gone.contains(name)).count();
+                prop_assert!(kept <= count, "{letter}: {kept}");
+            }
+        }
+        let mut rest = entries.clone();
+        rest.retain(|entry| !gone.contains(&entry.name.to_string()));
+        prop_assert!(deleted_by(retention, &rest, Method::Deep, now).is_empty());
     }
 }

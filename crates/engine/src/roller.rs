@@ -3,6 +3,10 @@
 //!
 //! A save never waits for the bucket. The mirror works beside the loop, one round at a time; a
 //! save that comes while it is busy goes to the directory alone and is copied in the next round.
+//!
+//! A save's attempt ends with its [proof](crate::proof), which works beside the loop too. Only
+//! then are older ones rotated and the upload completed. What an earlier run left unproved is
+//! examined while nothing is due.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,13 +18,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::catalog;
 use crate::event::{Event, Observer, Recovery};
-use crate::manifest::{Class, Id};
+use crate::follow::Following;
+use crate::manifest::{Class, Id, Verdict};
 use crate::mirror::Mirror;
 use crate::name::TimeStyle;
 use crate::pipeline::{Order, Pipeline, Saved};
+use crate::proof::Proof;
+use crate::proofs::{self, Fresh, Proofs};
 use crate::reconcile::{complete_drafts, sweep_orphans};
 use crate::retention::{Ages, Guard, Retention};
 use crate::rounds::{self, Rounds};
+use crate::save_error::SaveError;
 use crate::schedule::{Schedule, clock_jump};
 use crate::tended::Tended;
 use crate::{Catalog, Manifest, SnapshotName, backoff, prune};
@@ -70,12 +78,22 @@ struct State {
     /// The bucket, where there is one. What is dropped on the way to it is aborted.
     remote: Option<Tended>,
     rounds: Rounds,
+    proofs: Proofs,
+    /// The last snapshot was broken. Until one holds, none is sent before it is proved.
+    is_suspicious: bool,
+}
+
+/// Why the loop woke up.
+enum News {
+    Round(rounds::End),
+    Proof(proofs::End),
+    Time,
 }
 
 impl Roller {
     /// Works until told to stop. A save that is running then goes on to its end; `abandon` drops
-    /// it clean. An upload that is cut is paid by the next run, and the bucket has three seconds
-    /// to forget its parts.
+    /// it clean. An examination ends at once, and the next run begins it anew. An upload that is
+    /// cut is paid by the next run, and the bucket has three seconds to forget its parts.
     pub async fn run(&self, stop: &CancellationToken, abandon: &CancellationToken) {
         let mut state = tokio::select! {
             biased;
@@ -83,21 +101,21 @@ impl Roller {
             state = self.begin() => state,
         };
         while !stop.is_cancelled() {
-            let heartbeat = Instant::now() + HEARTBEAT;
-            let round = state.rounds.due().unwrap_or(heartbeat);
-            let wake = state.attempt_at.min(heartbeat).min(round);
-            let end = tokio::select! {
+            let wake = state.wake();
+            let news = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                end = state.rounds.end() => Some(end),
-                () = sleep_until(wake) => None,
+                end = state.rounds.end() => News::Round(end),
+                end = state.proofs.end() => News::Proof(end),
+                () = sleep_until(wake) => News::Time,
             };
             tokio::select! {
                 biased;
                 () = abandon.cancelled() => break,
-                () = self.turn(&mut state, end) => {}
+                () = self.turn(&mut state, news) => {}
             }
         }
+        drop(state.proofs);
         state.rounds.stop();
         if let Some(remote) = state.remote {
             remote.rest(LAST_WORD).await;
@@ -105,16 +123,24 @@ impl Roller {
     }
 
     /// What a waking leads to. Every part of it may be dropped where it waits.
-    async fn turn(&self, state: &mut State, end: Option<rounds::End>) {
-        if let Some(end) = end {
-            state.rounds.settle(end).await;
+    async fn turn(&self, state: &mut State, news: News) {
+        match news {
+            News::Round(end) => state.rounds.settle(end).await,
+            News::Proof(end) => self.judged(state, end).await,
+            News::Time => {}
         }
         self.look_at_clocks(state);
+        if state.proofs.is_fresh() {
+            return;
+        }
         if state.attempt_at <= Instant::now() {
+            state.proofs.make_way();
             self.tick(state).await;
         }
-        if let Some(guard) = state.guard {
+        if let Some(guard) = state.guard.filter(|_| !state.proofs.is_fresh()) {
             state.rounds.begin(None, guard, ages(state));
+            let here = state.local.last();
+            state.proofs.begin_next(&self.pipeline, here, guard);
         }
     }
 
@@ -133,9 +159,10 @@ impl Roller {
         let guard = self.guard(&catalog).await;
         let ours = |manifest: &&Manifest| guard.is_some_and(|guard| guard.owns(manifest));
         let successes = catalog
-            .proved()
+            .manifests()
             .filter(ours)
             .filter(|manifest| manifest.class == Class::Rolling)
+            .filter(|manifest| manifest.verdict() != Some(Verdict::Corrupt))
             .map(|manifest| manifest.started_at);
         // Both clocks at one moment: all of the above may have taken long.
         let (began, now) = (Instant::now(), pipeline.clock.now());
@@ -143,11 +170,16 @@ impl Roller {
         let remote = pipeline.remote.clone().map(Tended::new);
         let mirror = remote.as_ref().map(|remote| self.mirror(remote));
         let mut rounds = Rounds::new(mirror);
-        if catalog.proved().any(|manifest| ours(&manifest)) {
+        if catalog.manifests().any(|manifest| ours(&manifest)) {
             // What an earlier run owes is paid at once.
             rounds.want();
         }
         self.observer.tell(Event::Waiting { first });
+        let mut proofs = Proofs::default();
+        if let Some(guard) = guard.filter(|_| !first.is_zero()) {
+            // Nothing else may happen for hours.
+            proofs.begin_next(pipeline, &catalog, guard);
+        }
         State {
             due: began + first,
             attempt_at: began + first,
@@ -158,6 +190,8 @@ impl Roller {
             local,
             remote,
             rounds,
+            proofs,
+            is_suspicious: false,
         }
     }
 
@@ -178,6 +212,8 @@ impl Roller {
         Mirror {
             local: Arc::clone(&self.pipeline.local),
             remote: Arc::new(remote.clone()),
+            quarantine: Arc::clone(&self.pipeline.quarantine),
+            demand: self.pipeline.method(),
             retention: self.retention,
             clock: Arc::clone(&self.pipeline.clock),
             observer: Arc::clone(&self.observer),
@@ -236,31 +272,28 @@ impl Roller {
         let order = self.order(state).await;
         // Two uploads at once would take twice the memory.
         let mut pipeline = self.pipeline.clone();
-        let free = state.remote.as_ref().filter(|_| !state.rounds.is_running());
+        let may_follow = !state.rounds.is_running() && !state.is_suspicious;
+        let free = state.remote.as_ref().filter(|_| may_follow);
         pipeline.remote = free.map(|remote| Arc::new(remote.clone()) as _);
         match pipeline.save(&order, &|_, _| {}).await {
-            Ok(saved) => {
-                state.due = began + self.schedule.next_wait(began - state.due);
-                state.attempt_at = state.due;
-                state.attempts = 0;
-                // A clock that was set while the save ran must not delete anything after it.
-                self.look_at_clocks(state);
-                self.saved(state, saved).await;
-            }
-            Err(error) => {
-                state.attempts += 1;
-                let wait = backoff::wait_after(state.attempts, error.kind());
-                let retry_in = wait.min(self.schedule.interval);
-                state.attempt_at = Instant::now() + retry_in;
-                let attempt = state.attempts;
-                self.observer.tell(Event::SaveFailed {
-                    name: &order.name,
-                    error: &error,
-                    attempt,
-                    retry_in,
-                });
-            }
+            Ok(saved) => self.saved(state, saved, began).await,
+            Err(error) => self.failed(state, &order.name, &error),
         }
+    }
+
+    /// Tries again later.
+    fn failed(&self, state: &mut State, name: &SnapshotName, error: &SaveError) {
+        state.attempts += 1;
+        let wait = backoff::wait_after(state.attempts, error.kind());
+        let retry_in = wait.min(self.schedule.interval);
+        state.attempt_at = Instant::now() + retry_in;
+        let attempt = state.attempts;
+        self.observer.tell(Event::SaveFailed {
+            name,
+            error,
+            attempt,
+            retry_in,
+        });
     }
 
     /// What is to be saved now, by what the directory holds.
@@ -284,8 +317,8 @@ impl Roller {
         }
     }
 
-    /// What follows a success: the word of it, local rotation, and the bucket's round.
-    async fn saved(&self, state: &mut State, saved: Saved) {
+    /// What follows a snapshot that is published: the word of it, and its proof.
+    async fn saved(&self, state: &mut State, saved: Saved, began: Instant) {
         let Saved {
             manifest,
             took,
@@ -295,12 +328,102 @@ impl Roller {
             manifest: &manifest,
             took,
         });
-        let guard = Guard::of(&manifest);
-        state.guard = Some(guard);
+        state.guard = Some(Guard::of(&manifest));
+        let fresh = Fresh { began, upload };
+        if self.pipeline.examiner.is_some() {
+            state.proofs.begin(&self.pipeline, manifest, Some(fresh));
+        } else {
+            let following = fresh.upload.map(|upload| (upload, manifest));
+            self.stands(state, began, following).await;
+        }
+    }
+
+    /// What follows a proof, of a new snapshot or of an old one.
+    async fn judged(&self, state: &mut State, end: proofs::End) {
+        let proofs::End {
+            name,
+            order,
+            fresh,
+            took,
+            again,
+            result,
+        } = end;
+        let mut kept = None;
+        match result {
+            Ok(Proof::Kept(manifest)) => {
+                self.observer.tell(Event::Verified {
+                    manifest: &manifest,
+                    took,
+                });
+                kept = Some(*manifest);
+            }
+            Ok(Proof::Quarantined(quarantined)) => {
+                self.observer.tell(Event::Quarantined(&quarantined));
+                // Its upload ends by being dropped: it is tended.
+                match fresh {
+                    Some(_) => {
+                        state.is_suspicious = true;
+                        self.failed(state, &name, &SaveError::broken(&quarantined));
+                    }
+                    None => self.lost(state, order).await,
+                }
+                return;
+            }
+            Ok(Proof::Gone) => {}
+            Err(error) if again => drop(error),
+            Err(error) => self.observer.tell(Event::ProofFailed {
+                name: &name,
+                error: &error,
+            }),
+        }
+        let Some(fresh) = fresh else {
+            return self.rotate_and_mirror(state).await;
+        };
+        // Of what is not proved, nothing goes to the bucket: it is owed once it is.
+        let following = fresh.upload.zip(kept);
+        self.stands(state, fresh.began, following).await;
+    }
+
+    /// What follows a success: the next is due, older ones may go, and the bucket has its round.
+    async fn stands(
+        &self,
+        state: &mut State,
+        began: Instant,
+        following: Option<(Following, Manifest)>,
+    ) {
+        state.due = began + self.schedule.next_wait(began - state.due);
+        state.attempt_at = state.due;
+        state.attempts = 0;
+        state.is_suspicious = false;
+        // A clock that was set while the save ran must not delete anything after it.
+        self.look_at_clocks(state);
+        let Some(guard) = state.guard else { return };
         self.rotate(state, guard).await;
-        let following = upload.map(|upload| (upload, manifest));
         state.rounds.want();
         state.rounds.begin(following, guard, ages(state));
+    }
+
+    /// What follows the end of an old snapshot: if it was the newest, a new one is due now.
+    async fn lost(&self, state: &mut State, order: u64) {
+        self.rotate_and_mirror(state).await;
+        let guard = state.guard;
+        let is_newer = |manifest: &Manifest| {
+            guard.is_some_and(|guard| guard.owns(manifest))
+                && manifest.class == Class::Rolling
+                && manifest.order > order
+        };
+        if !state.local.last().manifests().any(is_newer) {
+            let now = Instant::now();
+            state.due = state.due.min(now);
+            state.attempt_at = state.attempt_at.min(now);
+        }
+    }
+
+    async fn rotate_and_mirror(&self, state: &mut State) {
+        if let Some(guard) = state.guard {
+            self.rotate(state, guard).await;
+            state.rounds.want();
+        }
     }
 
     /// The directory's own retention, on a fresh listing.
@@ -314,7 +437,10 @@ impl Roller {
                     .tell(Event::Recovered(Recovery::Deleted(name)));
             }
             let now = self.pipeline.clock.now();
-            let plan = self.retention.plan(&catalog.entries, guard, now, ages);
+            let demand = self.pipeline.method();
+            let plan = self
+                .retention
+                .plan(&catalog.entries, guard, demand, now, ages);
             prune::carry_out(store, &catalog, &plan, &*self.observer).await
         };
         if let Err(error) = result.await {
@@ -323,6 +449,18 @@ impl Roller {
                 error: &error,
             });
         }
+    }
+}
+
+impl State {
+    /// When to wake up if nothing happens.
+    fn wake(&self) -> Instant {
+        let heartbeat = Instant::now() + HEARTBEAT;
+        if self.proofs.is_fresh() {
+            return heartbeat;
+        }
+        let round = self.rounds.due().unwrap_or(heartbeat);
+        self.attempt_at.min(heartbeat).min(round)
     }
 }
 

@@ -151,7 +151,7 @@ impl Rounds {
             mirror.observer.tell(Event::RemoteDown {
                 location: mirror.remote.location(),
                 error,
-                owed: owed(&here, mirror.reader.last(), guard).len(),
+                owed: owed(&here, mirror.reader.last(), guard, mirror.demand).len(),
             });
         }
     }

@@ -9,6 +9,7 @@ use rollsnap_snapfile::mvcc::RevisionError;
 use rollsnap_store::StoreError;
 
 use crate::codec::WriteError;
+use crate::quarantine::Quarantined;
 use crate::{Kind, SnapshotName};
 
 /// Why a save left nothing.
@@ -47,11 +48,28 @@ pub enum Cause {
     /// What was just written cannot be read back.
     #[error("read back")]
     Read(#[from] io::Error),
+    /// The digest holds, but deep verification found the database broken.
+    #[error("the database is broken: {finding}; it was moved to {path}")]
+    Broken {
+        /// The first that is wrong.
+        finding: String,
+        /// Where it is kept.
+        path: String,
+    },
 }
 
 impl SaveError {
     pub(crate) fn new(name: SnapshotName, cause: Cause) -> Self {
         Self { name, cause }
+    }
+
+    /// The error of a save whose snapshot was moved aside.
+    pub fn broken(quarantined: &Quarantined) -> Self {
+        let cause = Cause::Broken {
+            finding: quarantined.finding().to_owned(),
+            path: quarantined.path.clone(),
+        };
+        Self::new(quarantined.manifest.name.clone(), cause)
     }
 
     /// What it means.
@@ -60,9 +78,10 @@ impl SaveError {
             Cause::Source(error) => error.kind().into(),
             Cause::Slow(_) => Kind::Source,
             Cause::Learner(_) => Kind::Config,
-            Cause::Trailer(_) | Cause::Revision(_) | Cause::Write(WriteError::Encode(_)) => {
-                Kind::Corrupt
-            }
+            Cause::Trailer(_)
+            | Cause::Revision(_)
+            | Cause::Broken { .. }
+            | Cause::Write(WriteError::Encode(_)) => Kind::Corrupt,
             Cause::Write(WriteError::Store(error)) | Cause::Store(error) => error.kind().into(),
             Cause::Read(_) => Kind::Store,
         }
@@ -73,6 +92,10 @@ impl SaveError {
         match &self.cause {
             Cause::Source(error) => error.hint(),
             Cause::Learner(_) => Some("give --endpoints a voting member"),
+            Cause::Broken { .. } => Some(
+                "etcd sent it so: look at this member's disk, and compare it with the others \
+                 (etcdctl endpoint hashkv --cluster)",
+            ),
             Cause::Write(WriteError::Store(error)) | Cause::Store(error) => error.hint(),
             _ => None,
         }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rollsnap_engine::examine::{Deep, Examiner};
+use rollsnap_engine::manifest::Method;
 use rollsnap_engine::pipeline::Pipeline;
 use rollsnap_engine::{Clock, Kind};
 use rollsnap_etcd::{MemberConfig, Members, Source};
@@ -9,7 +11,7 @@ use rollsnap_store::Store;
 use rollsnap_store::local::LocalDir;
 use rollsnap_store::s3::S3Store;
 
-use crate::config::{ConfigError, Etcd, Fault, Inputs, Settings, Wrong};
+use crate::config::{ConfigError, Etcd, Fault, Inputs, Making, Settings, Wrong};
 use crate::report::{Failure, chain};
 
 /// The directory, to write to. It is made if only it is missing.
@@ -79,6 +81,23 @@ pub fn remote_needed(settings: &Settings) -> Result<Arc<dyn Store>, Failure> {
     })
 }
 
+/// Who verifies what is saved; nobody where the digest is enough.
+fn examiner(making: &Making) -> Option<Arc<dyn Examiner>> {
+    if making.verify.value == Method::Digest {
+        return None;
+    }
+    let nice = making.verify_nice.value;
+    Some(Arc::new(Deep::new(Arc::new(move || give_way(nice)))))
+}
+
+/// Lets the thread that calls this give way to others, 19 at most. Of Linux' threads each has a
+/// niceness of its own (sched(7)).
+fn give_way(nice: u32) {
+    // One that cannot be had, for instance under a seccomp profile, costs others some time and
+    // the snapshot nothing.
+    let _ = rustix::process::nice(i32::try_from(nice).unwrap_or(19));
+}
+
 /// Everything that a save needs.
 pub fn pipeline(
     settings: &Settings,
@@ -97,6 +116,25 @@ pub fn pipeline(
             .timeout
             .as_ref()
             .map(|timeout| timeout.value),
+        quarantine: Arc::new(local.quarantine()),
+        examiner: examiner(&settings.making),
         tool: concat!("rollsnap ", env!("CARGO_PKG_VERSION")).to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::getpriority_process;
+
+    #[test]
+    fn only_the_thread_that_is_asked_to_gives_way() {
+        let before = getpriority_process(None);
+        let thread = std::thread::spawn(|| {
+            super::give_way(19);
+            getpriority_process(None)
+        });
+        assert_eq!(thread.join().ok(), Some(Ok(19)));
+        assert_eq!(getpriority_process(None), before);
+        assert_ne!(before, Ok(19), "there is nothing to see");
+    }
 }

@@ -4,8 +4,10 @@
 //! Rolling Backups` with `creation` and `retention`, `Created backup` with `name` and `runtime`.
 //! Other fields follow those.
 
+use rollsnap_engine::SnapshotName;
 use rollsnap_engine::event::{Event, Observer, Recovery};
 use rollsnap_engine::manifest::Manifest;
+use rollsnap_engine::save_error::SaveError;
 use rollsnap_rke::duration::GoDuration;
 use tracing::{debug, error, info, warn};
 
@@ -42,20 +44,25 @@ impl Observer for Journal {
                 "Cannot look for backups to upload"
             ),
             Event::Saved { manifest, took } => tell_saved(manifest, GoDuration(took)),
+            Event::Verified { manifest, took } => tell_verified(manifest, GoDuration(took)),
+            Event::Quarantined(quarantined) => error!(
+                name = %quarantined.manifest.name,
+                finding = quarantined.finding(),
+                path = %quarantined.path,
+                "Quarantined snapshot"
+            ),
+            Event::ProofFailed { name, error } => warn!(
+                name = %name,
+                error = %chain(error),
+                hint = error.hint(),
+                "Cannot verify a snapshot; nothing older is deleted for it"
+            ),
             Event::SaveFailed {
                 name,
                 error,
                 attempt,
                 retry_in,
-            } => error!(
-                name = %name,
-                attempt,
-                error = %chain(error),
-                kind = error.kind().label(),
-                hint = error.hint(),
-                retry_in = %GoDuration(retry_in),
-                "Backup failed"
-            ),
+            } => tell_failure(name, error, attempt, GoDuration(retry_in)),
             Event::Uploaded {
                 manifest,
                 location,
@@ -132,6 +139,30 @@ fn tell_saved(manifest: &Manifest, took: GoDuration) {
         member = manifest.member_name.as_deref(),
         digest = %manifest.database.digest,
         "Created backup"
+    );
+}
+
+fn tell_failure(name: &SnapshotName, error: &SaveError, attempt: u32, retry_in: GoDuration) {
+    error!(
+        name = %name,
+        attempt,
+        error = %chain(error),
+        kind = error.kind().label(),
+        hint = error.hint(),
+        retry_in = %retry_in,
+        "Backup failed"
+    );
+}
+
+fn tell_verified(manifest: &Manifest, took: GoDuration) {
+    let contents = manifest.contents.as_ref();
+    info!(
+        name = %manifest.name,
+        runtime = %took,
+        keys = contents.map(|contents| contents.live_keys),
+        revision = manifest.revision,
+        hash = contents.map(|contents| contents.hash),
+        "Verified snapshot"
     );
 }
 

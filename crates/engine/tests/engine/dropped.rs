@@ -1,16 +1,20 @@
 //! A save that is dropped wherever it waits leaves nothing or the whole.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rollsnap_engine::Codec;
 use rollsnap_engine::catalog::Standing;
 use rollsnap_engine::event::Recovery;
 use rollsnap_engine::pipeline::Pipeline;
+use rollsnap_engine::proof::Proof;
 use rollsnap_engine::reconcile::complete_drafts;
 use rollsnap_engine::tended::Tended;
 use rollsnap_store::{ObjectName, Store};
 
-use crate::bench::{Answer, Gate, World, catalog, name_of, order, polled, quiet, write};
+use crate::bench::{
+    Answer, Finds, Gate, World, catalog, copied, name_of, order, polled, quiet, write,
+};
 
 const NAME: &str = "2026-05-01T12:00:00Z_etcd";
 
@@ -35,8 +39,7 @@ async fn a_save_dropped_at_any_point_leaves_nothing_or_the_whole() {
             let what = order(NAME);
             let save = async {
                 let saved = pipeline.save(&what, &|_, _| {}).await.unwrap();
-                let upload = saved.upload.unwrap();
-                upload.commit(&saved.manifest).await.unwrap();
+                copied(&pipeline, saved).await;
             };
             let done = polled(save, times).await.is_some();
             quiet().await;
@@ -63,6 +66,46 @@ async fn a_save_dropped_at_any_point_leaves_nothing_or_the_whole() {
         // Both outcomes were seen, so the drops fell on both sides of the commit point.
         assert!(nothing > 10 && whole > 5, "{nothing} {whole}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_snapshot_whose_proof_is_dropped_at_any_point_ends_in_quarantine() {
+    let (mut here, mut aside) = (0, 0);
+    for times in 0.. {
+        let mut world = World::new();
+        let pipeline = tended(&world);
+        let saved = pipeline.save(&order(NAME), &|_, _| {}).await.unwrap();
+        drop(saved.upload);
+        world.local_gate = Gate::winding();
+        world.examiner.then([Finds::Faults]);
+        let pipeline = tended(&world);
+        let proof = pipeline.prove(saved.manifest, Arc::new(|_, _| {}));
+        let done = polled(proof, times).await;
+        quiet().await;
+        let _context = world.diary.on_panic(format!("after {times} polls"));
+        world.promises().await;
+        match catalog(&world.aside).await.entries.len() {
+            0 => here += 1,
+            _ => aside += 1,
+        }
+
+        // The next start finishes it, and takes a new one.
+        world.local_gate.reopen();
+        if world.examiner.begun().is_empty() {
+            world.examiner.then([Finds::Faults]);
+        }
+        world.run(Duration::from_secs(60)).await;
+        world.healed().await;
+        assert_eq!(catalog(&world.aside).await.entries.len(), 1, "{times}");
+        if let Some(done) = done {
+            let Ok(Proof::Quarantined(quarantined)) = done else {
+                panic!("{done:?}");
+            };
+            assert_eq!(quarantined.path, format!("aside/{NAME}"));
+            break;
+        }
+    }
+    assert!(here > 5 && aside > 3, "{here} {aside}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,16 +1,18 @@
 //! Each effect of a round fails once, in each way; the promises hold, and the next round heals.
 //!
-//! The round is a whole one: it recovers, saves, deletes the oldest here, uploads, and deletes
-//! the oldest there. Its effects are numbered over the directory, the drafts and the bucket.
+//! The round is a whole one: it recovers, saves, examines, deletes the oldest here, uploads, and
+//! deletes the oldest there; and one in which the first snapshot is broken. Its effects are
+//! numbered over the directory, the drafts, the quarantine and the bucket.
 
 use std::time::Duration;
 
 use rollsnap_engine::Codec;
+use rollsnap_engine::catalog::Standing;
 use rollsnap_engine::retention::Retention;
 use rollsnap_store::ErrorKind;
 use rollsnap_store::wrap::{Effect, Fault, Faults};
 
-use crate::bench::{Told, World};
+use crate::bench::{Finds, Told, World, catalog};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -97,6 +99,54 @@ async fn a_process_that_dies_at_any_effect_is_healed_by_the_next() {
     for codec in [Codec::None, Codec::Zstd] {
         each_effect(codec, Fault::Crash, ErrorKind::Unavailable).await;
     }
+}
+
+/// Runs a round whose first snapshot is broken with each of its effects failing in turn.
+async fn each_effect_of_a_broken_one(fault: Fault) {
+    let broken = || async {
+        let world = before(Codec::None).await;
+        world.examiner.then([Finds::Faults]);
+        world
+    };
+    let good = Faults::none();
+    let world = broken().await;
+    world.run_with(&good, &good, 40 * MINUTE).await;
+    assert_eq!(world.diary.quarantined().len(), 1);
+    for number in 1..=good.count() {
+        let world = broken().await;
+        let faults = Faults::at(number, fault, ErrorKind::Unavailable);
+        let _context = world
+            .diary
+            .on_panic(format!("{fault:?} of effect {number} of a broken one"));
+        let time = match fault {
+            Fault::Crash => 40 * MINUTE,
+            Fault::Fail | Fault::Lost => 110 * MINUTE,
+        };
+        world.run_with(&faults, &faults, time).await;
+        world.promises().await;
+        if fault == Fault::Crash {
+            world.run(80 * MINUTE).await;
+        }
+        world.healed().await;
+        assert_eq!(world.proved(&world.local).await.len(), 2);
+        let aside = catalog(&world.aside).await;
+        let standings: Vec<_> = aside.entries.iter().map(|entry| &entry.standing).collect();
+        assert!(
+            matches!(standings[..], [Standing::Corrupt(_)]),
+            "{standings:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_snapshot_goes_aside_though_any_effect_fails_or_its_answer_is_lost() {
+    each_effect_of_a_broken_one(Fault::Fail).await;
+    each_effect_of_a_broken_one(Fault::Lost).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_snapshot_goes_aside_though_the_process_dies_at_any_effect() {
+    each_effect_of_a_broken_one(Fault::Crash).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,9 +4,11 @@
 
 mod bench;
 mod clocks;
+mod deep;
 mod dropped;
 mod effects;
 mod encoded;
+mod examined;
 mod mirrored;
 mod rotated;
 mod saved;

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use rollsnap_engine::manifest::Class;
-use rollsnap_engine::retention::{Reason, Retention};
+use rollsnap_engine::retention::{Grade, Reason, Retention};
 use rollsnap_engine::{Codec, Manifest};
 use rollsnap_store::wrap::{Effect, Fault, Faults};
 use rollsnap_store::{ErrorKind, Store};
 
-use crate::bench::{Told, World, name_of, order, quiet};
+use crate::bench::{Told, World, copied, name_of, order, quiet};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -37,7 +37,11 @@ async fn the_newest_so_many_stay_on_both_sides_and_every_deletion_is_told_with_i
         matches!(
             told,
             Told::Deleted {
-                reason: Reason::BeyondCount { rank: 4, count: 3 },
+                reason: Reason::BeyondCount {
+                    rank: 4,
+                    count: 3,
+                    grade: Grade::Held,
+                },
                 ..
             }
         )
@@ -67,13 +71,13 @@ async fn what_the_daemon_did_not_make_stays_as_it_is() {
     let mut one_off = order("before-upgrade");
     one_off.class = Class::OneOff;
     let saved = pipeline.save(&one_off, &|_, _| {}).await.unwrap();
-    saved.upload.unwrap().commit(&saved.manifest).await.unwrap();
+    copied(&pipeline, saved).await;
     world.member.becomes(0xc1, 0x77);
     let saved = pipeline
         .save(&order("of-another"), &|_, _| {})
         .await
         .unwrap();
-    saved.upload.unwrap().commit(&saved.manifest).await.unwrap();
+    copied(&pipeline, saved).await;
     world.member.becomes(0xc1, 0x31);
 
     world.clock.jump(chrono::TimeDelta::seconds(3));

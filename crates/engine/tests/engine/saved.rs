@@ -16,7 +16,7 @@ use tokio::time::sleep;
 
 use crate::bench::database::{GOLDEN_REVISION, golden};
 use crate::bench::{
-    Answer, Gate, LostDrafts, World, content, decode, name_of, order, quiet, write,
+    Answer, Gate, LostDrafts, World, content, copied, decode, name_of, order, quiet, write,
 };
 
 const NAME: &str = "2026-05-01T12:00:00Z_etcd";
@@ -33,14 +33,14 @@ async fn a_saved_snapshot_decodes_to_exactly_what_etcd_sent() {
         world.member.holds(golden());
         let pipeline = world.good_pipeline();
         let saved = save(&pipeline).await.unwrap();
-        saved.upload.unwrap().commit(&saved.manifest).await.unwrap();
+        let manifest = copied(&pipeline, saved).await;
 
         let name = name_of(NAME);
         for store in [&world.local, &world.remote] {
             let stored = store.get(&name.stored(codec)).unwrap();
             // The trailer stays: etcdctl's own restore asks for it.
             assert!(decode(&stored, codec) == golden(), "{codec:?}");
-            assert_eq!(content(&stored), saved.manifest.stored.content);
+            assert_eq!(content(&stored), manifest.stored.content);
         }
         world.healed().await;
     }
@@ -131,8 +131,9 @@ async fn a_bad_stream_leaves_nothing_anywhere() {
             nothing_is_left(&world, &format!("{answer:?}")).await;
 
             // And the next one is fine.
-            let saved = save(&world.good_pipeline()).await.unwrap();
-            saved.upload.unwrap().commit(&saved.manifest).await.unwrap();
+            let pipeline = world.good_pipeline();
+            let saved = save(&pipeline).await.unwrap();
+            copied(&pipeline, saved).await;
             world.healed().await;
         }
     }
@@ -204,7 +205,7 @@ async fn the_limit_does_not_strike_at_a_snapshot_that_is_being_published() {
         let (saved, ()) = tokio::join!(save(&pipeline), hang);
         let saved = saved.unwrap();
         assert!(saved.took >= Duration::from_secs(900), "{:?}", saved.took);
-        saved.upload.unwrap().commit(&saved.manifest).await.unwrap();
+        copied(&pipeline, saved).await;
         world.healed().await;
     }
 }
@@ -286,7 +287,7 @@ async fn a_directory_gives_the_same_as_memory_and_leaves_no_spool() {
         save(&pipeline).await.unwrap_err();
         assert_eq!(dir.list("").await.unwrap(), []);
         let saved = save(&pipeline).await.unwrap();
-        saved.upload.unwrap().commit(&saved.manifest).await.unwrap();
+        let manifest = copied(&pipeline, saved).await;
 
         let stored = std::fs::read(
             folder
@@ -295,7 +296,7 @@ async fn a_directory_gives_the_same_as_memory_and_leaves_no_spool() {
                 .join(name_of(NAME).stored(codec).as_str()),
         );
         let stored = stored.unwrap();
-        assert_eq!(content(&stored), saved.manifest.stored.content);
+        assert_eq!(content(&stored), manifest.stored.content);
         assert!(decode(&stored, codec) == golden());
         let there = world.remote.get(&name_of(NAME).stored(codec)).unwrap();
         assert!(there == stored);

@@ -238,7 +238,9 @@ fn option(spec: &'static Spec) -> Arg {
             .default_missing_value("true"),
         Kind::OneOf(words) => arg.value_parser(words.to_vec()),
         // A wrong number is for the settings to judge, which know what would be right.
-        Kind::Hours | Kind::Duration | Kind::Retention => arg.allow_negative_numbers(true),
+        Kind::Hours | Kind::Duration | Kind::Retention | Kind::Number => {
+            arg.allow_negative_numbers(true)
+        }
         // PEM text begins with dashes.
         _ if spec.id == Id::S3EndpointCa => arg.allow_hyphen_values(true),
         _ => arg,

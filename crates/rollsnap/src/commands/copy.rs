@@ -39,6 +39,7 @@ pub(super) async fn download(context: &Context, name: &str) -> Result<(), Failur
 fn unproved(verb: &str, location: &Location, entry: &Entry, standing: &Standing) -> Failure {
     let why = match standing {
         Standing::Suspect(why) => why,
+        Standing::Corrupt(_) => "its database is broken",
         _ => "it has no manifest",
     };
     let name = &entry.name;
@@ -65,12 +66,15 @@ async fn copy(
         return Err(Failure::new(Kind::Usage, message).with_hint("rollsnap list shows all names"));
     };
     let manifest = match &entry.standing {
-        Standing::Proved(manifest) => manifest,
+        Standing::Proved(manifest) | Standing::Disputed(manifest) => manifest,
         standing => return Err(unproved(verb, from.location(), entry, standing)),
     };
     let target = Reader::default().read(to).await?;
     let same = |there: &Manifest| there.stored.content == manifest.stored.content;
-    let already_there = target.find(&name).and_then(Entry::proved).is_some_and(same);
+    let already_there = target
+        .find(&name)
+        .and_then(Entry::manifest)
+        .is_some_and(same);
     if !already_there {
         let bar = Bar::new();
         bar.say(format!("to {}", to.location()));

@@ -27,9 +27,10 @@ pub(super) async fn run(context: &Context, name: &str, from: Side) -> Result<(),
         Side::Remote => Some(assembly::remote_needed(&settings)?),
         Side::Everywhere => assembly::remote(&settings)?,
     };
+    let aside = local.quarantine();
     let mut stores: Vec<&dyn Store> = Vec::new();
     if from != Side::Remote {
-        stores.push(&local);
+        stores.extend([&local as &dyn Store, &aside]);
     }
     stores.extend(remote.as_deref());
 
@@ -44,6 +45,7 @@ pub(super) async fn run(context: &Context, name: &str, from: Side) -> Result<(),
     if deleted_from.is_empty() {
         let places: Vec<_> = stores
             .iter()
+            .filter(|store| store.location() != aside.location())
             .map(|store| store.location().to_string())
             .collect();
         let message = format!(

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use rollsnap_engine::catalog::{Catalog, Entry, Reader, Standing};
-use rollsnap_engine::manifest::Class;
+use rollsnap_engine::manifest::{Class, Method};
 use rollsnap_rke::duration::GoDuration;
 use serde::Serialize;
 
@@ -31,8 +31,11 @@ struct Row {
     digest: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     revision: Option<u64>,
-    /// `proved`, `foreign` or `suspect`.
+    /// `proved`, `disputed`, `corrupt`, `foreign`, `suspect` or `quarantined`.
     standing: &'static str,
+    /// How deep it was verified; absent where nobody knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verified: Option<Method>,
     /// `local`, `remote`, or both, in this order.
     stores: Vec<&'static str>,
 }
@@ -51,6 +54,7 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
         Some(remote) => Reader::default().read(&*remote).await?,
         None => Catalog::default(),
     };
+    let aside = Reader::default().read(&local.quarantine()).await?;
     let now = context.clock.now();
     let mut rows: Vec<_> = here
         .entries
@@ -64,6 +68,10 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
             None => rows.push(copy),
         }
     }
+    rows.extend(aside.entries.iter().map(|entry| Row {
+        standing: "quarantined",
+        ..Row::of(entry, "local", now)
+    }));
     rows.sort_by(|a, b| (&a.taken_at, &a.name).cmp(&(&b.taken_at, &b.name)));
     let listing = Listing { snapshots: rows };
     output::tell(context.format, &listing, || {
@@ -73,7 +81,7 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
 
 impl Row {
     fn of(entry: &Entry, store: &'static str, now: DateTime<Utc>) -> Self {
-        let manifest = entry.proved();
+        let manifest = entry.manifest();
         let taken_at = entry.taken_at();
         let age = taken_at.and_then(|at| (now - at).to_std().ok());
         Self {
@@ -86,9 +94,14 @@ impl Row {
             revision: manifest.map(|manifest| manifest.revision),
             standing: match entry.standing {
                 Standing::Proved(_) => "proved",
+                Standing::Disputed(_) => "disputed",
+                Standing::Corrupt(_) => "corrupt",
                 Standing::Foreign => "foreign",
                 Standing::Suspect(_) => "suspect",
             },
+            verified: manifest
+                .and_then(|manifest| manifest.verification.as_ref())
+                .map(|verification| verification.method),
             stores: vec![store],
         }
     }
@@ -111,10 +124,10 @@ fn table(rows: &[Row]) -> Table {
             Size(row.size).to_string(),
             row.revision
                 .map_or_else(dash, |revision| revision.to_string()),
-            if row.standing == "proved" {
-                "yes".to_owned()
-            } else {
-                row.standing.to_owned()
+            match (row.standing, row.verified) {
+                ("proved", Some(Method::Deep)) => "deep".to_owned(),
+                ("proved", _) => "digest".to_owned(),
+                (standing, _) => standing.to_owned(),
             },
             row.stores.join("+"),
         ]);

@@ -2,6 +2,7 @@
 //! says it all.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt};
@@ -32,6 +33,15 @@ impl Bar {
     pub(super) fn at(&self, done: u64, total: u64) {
         self.0.set_length(total);
         self.0.set_position(done);
+    }
+
+    /// The same for whoever outlives this.
+    pub(super) fn hearer(&self) -> Arc<dyn Fn(u64, u64) + Send + Sync> {
+        let bar = self.0.clone();
+        Arc::new(move |done, total| {
+            bar.set_length(total);
+            bar.set_position(done);
+        })
     }
 
     /// What is being done now.

@@ -54,7 +54,9 @@ pub(super) async fn run(context: &Context, mode: PruneMode) -> Result<(), Failur
     };
     let now = context.clock.now();
     let retention = settings.schedule.retention.value;
-    let plan = |catalog: &Catalog| retention.plan(&catalog.entries, guard, now, Ages::Trusted);
+    let demand = settings.making.verify.value;
+    let plan =
+        |catalog: &Catalog| retention.plan(&catalog.entries, guard, demand, now, Ages::Trusted);
 
     let mut rows = Vec::new();
     let mut stores: Vec<(&dyn Store, Catalog)> = vec![(&local, here)];

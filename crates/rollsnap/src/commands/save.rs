@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use rollsnap_engine::catalog::Reader;
 use rollsnap_engine::manifest::{Class, Manifest};
-use rollsnap_engine::pipeline::{Order, Saved};
+use rollsnap_engine::pipeline::{Order, Pipeline, Saved};
+use rollsnap_engine::proof::Proof;
 use rollsnap_engine::reconcile::complete_drafts;
+use rollsnap_engine::save_error::SaveError;
 use rollsnap_engine::{Kind, SnapshotName};
 use rollsnap_rke::duration::GoDuration;
 use serde::Serialize;
@@ -16,7 +18,7 @@ use super::progress::Bar;
 use crate::assembly;
 use crate::journal;
 use crate::output::{self, Size};
-use crate::report::Failure;
+use crate::report::{Failure, chain};
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -61,9 +63,12 @@ pub(super) async fn run(context: &Context, name: Option<&str>) -> Result<(), Fai
         took,
         upload,
     } = saved;
+    bar.say("verifying".to_owned());
+    let (manifest, mut failure) = proved(context, &pipeline, manifest, &bar).await?;
 
     let mut remote = None;
-    let mut failure = None;
+    // Without its proof nothing is copied: dropped, an upload is aborted.
+    let upload = upload.filter(|_| failure.is_none());
     if let (Some(upload), Some(store)) = (upload, &pipeline.remote) {
         bar.say(format!("to {}", store.location()));
         tokio::select! {
@@ -78,6 +83,8 @@ pub(super) async fn run(context: &Context, name: Option<&str>) -> Result<(), Fai
         }
     }
     drop(bar);
+    let verification = manifest.verification.as_ref();
+    let took = took + verification.map_or(Duration::ZERO, |verification| verification.took);
     let report = Report {
         seconds: took.as_secs_f64(),
         path: path(&settings.dir.value, &manifest),
@@ -86,6 +93,52 @@ pub(super) async fn run(context: &Context, name: Option<&str>) -> Result<(), Fai
     };
     output::tell(context.format, &report, || text(&report, took))?;
     failure.map_or(Ok(()), Err)
+}
+
+/// The manifest with what its verification found, or why it could not be verified. An error
+/// where the snapshot is no more: it was broken and is in quarantine, or somebody deleted it.
+async fn proved(
+    context: &Context,
+    pipeline: &Pipeline,
+    manifest: Manifest,
+    bar: &Bar,
+) -> Result<(Manifest, Option<Failure>), Failure> {
+    let proof = tokio::select! {
+        proof = pipeline.prove(manifest.clone(), bar.hearer()) => proof,
+        () = context.orders.stop.cancelled() => {
+            let stopped = Failure::new(Kind::Canceled, "stopped before the end");
+            let failure = not_verified(&manifest, stopped);
+            return Ok((manifest, Some(failure)));
+        }
+    };
+    match proof {
+        Ok(Proof::Kept(manifest)) => Ok((*manifest, None)),
+        Ok(Proof::Quarantined(quarantined)) => Err(SaveError::broken(&quarantined).into()),
+        Ok(Proof::Gone) => {
+            let message = format!("save {}: somebody deleted it meanwhile", manifest.name);
+            Err(Failure::new(Kind::Store, message))
+        }
+        Err(error) => {
+            let cause = Failure {
+                kind: error.kind(),
+                message: chain(&error),
+                hint: error.hint().map(str::to_owned),
+            };
+            let failure = not_verified(&manifest, cause);
+            Ok((manifest, Some(failure)))
+        }
+    }
+}
+
+/// The snapshot stands all the same, and a daemon on this directory will verify it.
+fn not_verified(manifest: &Manifest, cause: Failure) -> Failure {
+    let name = &manifest.name;
+    let message = format!(
+        "{name} is saved, but not verified, and not copied (the daemon of this directory does \
+         both later): {}",
+        cause.message
+    );
+    Failure { message, ..cause }
 }
 
 /// The snapshot stands all the same, and a daemon on this directory will copy it.

@@ -55,6 +55,8 @@ pub enum Kind {
     Duration,
     /// A whole number of snapshots, or a duration.
     Retention,
+    /// A whole number.
+    Number,
     /// One of these words.
     OneOf(&'static [&'static str]),
 }
@@ -129,6 +131,9 @@ pub enum Id {
     Compression,
     SafeTimestamp,
     Timeout,
+    Verify,
+    VerifyNice,
+    CompareMembers,
     S3,
     S3Endpoint,
     S3EndpointCa,
@@ -161,7 +166,7 @@ pub const RKE_CERTIFICATES: [&str; 3] = [
 ];
 
 /// Every option, in the order of [`Id`].
-pub const OPTIONS: [Spec; 30] = {
+pub const OPTIONS: [Spec; 33] = {
     const FLAG: Spec = Spec {
         id: Id::Config,
         name: "",
@@ -385,6 +390,41 @@ pub const OPTIONS: [Spec; 30] = {
             value_name: "DURATION",
             default: "no limit",
             help: "The longest that one attempt at a snapshot may take; whole seconds in the file.",
+            ..SNAPSHOT
+        },
+        Spec {
+            id: Id::Verify,
+            name: "verify",
+            env: &["ROLLSNAP_VERIFY"],
+            file: &["verify"],
+            kind: Kind::OneOf(&rollsnap_rke::cluster_yml::Verify::WORDS),
+            value_name: "DEPTH",
+            default: "deep",
+            help: "How deep a snapshot is verified before it counts and is copied: by the digest \
+                   that etcd sends, or by every page, key and revision too.",
+            ..SNAPSHOT
+        },
+        Spec {
+            id: Id::VerifyNice,
+            name: "verify-nice",
+            env: &["ROLLSNAP_VERIFY_NICE"],
+            file: &["verify_nice"],
+            kind: Kind::Number,
+            value_name: "NICE",
+            default: "10",
+            help: "How much deep verification gives way to other work of the machine, 0 to 19.",
+            ..SNAPSHOT
+        },
+        Spec {
+            id: Id::CompareMembers,
+            name: "compare-members",
+            env: &["ROLLSNAP_COMPARE_MEMBERS"],
+            file: &["compare_members"],
+            kind: Kind::Switch,
+            value_name: "BOOL",
+            default: "false",
+            help: "Whether each snapshot is compared with what every member of the cluster holds \
+                   at its revision; needs deep verification.",
             ..SNAPSHOT
         },
         Spec {

@@ -80,6 +80,11 @@ impl Settings {
         rows.add_if(Id::Timeout, making.timeout.as_ref(), |timeout| {
             GoDuration(*timeout).to_string()
         });
+        rows.add(Id::Verify, &making.verify, |verify| {
+            verify.as_str().to_owned()
+        });
+        rows.add(Id::VerifyNice, &making.verify_nice, u32::to_string);
+        rows.add(Id::CompareMembers, &making.compare_members, bool::to_string);
         rows.add(Id::S3, &self.bucket, |bucket| bucket.is_some().to_string());
         if let Some(bucket) = &self.bucket.value {
             report_bucket(&mut rows, bucket);

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rollsnap_engine::Codec;
+use rollsnap_engine::manifest::Method;
 use rollsnap_engine::name::TimeStyle;
-use rollsnap_rke::cluster_yml::{ClusterYml, Compression};
-use rollsnap_rke::duration;
+use rollsnap_rke::cluster_yml::{ClusterYml, Compression, Verify};
+use rollsnap_rke::{Wrong, bounds, duration};
 
 use super::layers::{self, Layers, located_path};
 use super::options::Id;
@@ -42,6 +43,12 @@ pub struct Making {
     pub time_style: Sourced<TimeStyle>,
     /// The longest that one attempt may take; none is no limit.
     pub timeout: Option<Sourced<Duration>>,
+    /// How deep it is verified.
+    pub verify: Sourced<Method>,
+    /// How much that gives way to others, 0 to 19.
+    pub verify_nice: Sourced<u32>,
+    /// Whether it is compared with what the members hold.
+    pub compare_members: Sourced<bool>,
 }
 
 impl Settings {
@@ -106,6 +113,10 @@ impl Making {
             Compression::None => Codec::None,
             Compression::Zstd => Codec::Zstd,
         };
+        let method = |verify| match verify {
+            Verify::Digest => Method::Digest,
+            Verify::Deep => Method::Deep,
+        };
         let style = |safe| {
             if safe {
                 TimeStyle::Safe
@@ -127,6 +138,30 @@ impl Making {
                     |said| said.map(style),
                 ),
             timeout: layers.pick(Id::Timeout, duration::parse, backup.timeout),
+            verify: layers
+                .pick(Id::Verify, Verify::parse, file.own.verify.clone())
+                .map_or_else(|| Sourced::default(Method::Deep), |said| said.map(method)),
+            verify_nice: layers
+                .pick(Id::VerifyNice, nice, file.own.verify_nice.clone())
+                .unwrap_or_else(|| Sourced::default(10)),
+            compare_members: layers
+                .pick(
+                    Id::CompareMembers,
+                    layers::switch,
+                    file.own.compare_members.clone(),
+                )
+                .unwrap_or_else(|| Sourced::default(false)),
         }
     }
+}
+
+fn nice(text: &str) -> Result<u32, Wrong> {
+    let number = text.parse().map_err(|_| {
+        let (low, high) = bounds::NICE;
+        Wrong::new(
+            format!("is {:?}", layers::shortened(text)),
+            format!("write a whole number, {low} to {high}"),
+        )
+    });
+    bounds::nice(number?)
 }

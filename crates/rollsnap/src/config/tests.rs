@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rollsnap_engine::Codec;
+use rollsnap_engine::manifest::Method;
 use rollsnap_engine::name::TimeStyle;
 use rollsnap_engine::retention::Retention;
 use rollsnap_etcd::Password;
@@ -226,6 +227,55 @@ fn the_newer_key_supersedes_the_older_key_by_key() {
     assert_eq!(
         Machine::config(other).rhythm(),
         "300s 2 (file c.yml line 1, file c.yml line 3)"
+    );
+}
+
+#[test]
+fn how_snapshots_are_verified_is_said_in_each_layer_and_has_bounds() {
+    let file = "dir: /d\nverify: digest\nverify_nice: 0\ncompare_members: true\n";
+    let making = Machine::config(file).settings().making;
+    assert_eq!(making.verify.value, Method::Digest);
+    assert_eq!(making.verify.origin.to_string(), "file c.yml line 2");
+    assert_eq!(making.verify_nice.value, 0);
+    assert!(making.compare_members.value);
+
+    let over = Machine::config(file).env([("ROLLSNAP_VERIFY", "deep")]);
+    let over = over.flag(Id::VerifyNice, "19").settings().making;
+    assert_eq!(over.verify.value, Method::Deep);
+    assert_eq!(over.verify_nice.value, 19);
+
+    let usual = Machine::config("dir: /d\n").settings().making;
+    assert_eq!(
+        (usual.verify.value, usual.verify_nice.value),
+        (Method::Deep, 10)
+    );
+    assert!(!usual.compare_members.value);
+
+    for (file, words) in [
+        (
+            "verify: full\n",
+            "verify: is \"full\"; write digest or deep",
+        ),
+        ("verify_nice: 20\n", "verify_nice: is 20; write 0 to 19"),
+        ("verify_nice: -1\n", "verify_nice: is -1; write 0 to 19"),
+        (
+            "verify_nice: a\n",
+            "verify_nice: is the text \"a\"; write a whole number of 0 to 19, such as 10",
+        ),
+        (
+            "compare_members: 3\n",
+            "compare_members: is 3; write true or false",
+        ),
+    ] {
+        let text = Machine::config(file).complaints();
+        assert!(text.contains(words), "{text}");
+    }
+    let text = Machine::config("")
+        .flag(Id::VerifyNice, "many")
+        .complaints();
+    assert!(
+        text.contains("is \"many\"; write a whole number, 0 to 19"),
+        "{text}"
     );
 }
 
@@ -761,31 +811,34 @@ fn the_report_shows_every_value_with_its_origin_and_no_secret() {
     let settings = machine.settings();
     let table = as_table(&settings.report());
     let want = "\
-config          c.yml                                  flag --config
-dir             /opt/rke/etcd-snapshots                default
-scratch         /tmp; --dir where there is none        default
-endpoints       127.0.0.1:2379                         default
-cacert          /etc/kubernetes/ssl/kube-ca.pem        found in /etc/kubernetes/ssl
-cert            /etc/kubernetes/ssl/kube-node.pem      found in /etc/kubernetes/ssl
-key             /etc/kubernetes/ssl/kube-node-key.pem  found in /etc/kubernetes/ssl
-user            root                                   environment ETCDCTL_USER
-password        ***                                    environment ETCDCTL_USER
-snapshot        true                                   default
-creation        1h0m0s                                 file c.yml line 1
-retention       48h0m0s, and the newest 48             flag --retention
-compression     none                                   default
-safe-timestamp  false                                  default
-timeout         no limit                               default
-s3              true                                   file c.yml line 4
-s3-endpoint     Amazon's                               default
-s3-endpoint-ca  the system's                           default
-bucket-name     b                                      file c.yml line 4
-region          eu-1                                   environment AWS_REGION
-folder          the bucket's top                       default
-access-key      ***                                    file c.yml line 6
-secret-key      ***                                    file c.yml line 5
-log-format      logfmt                                 default
-debug           false                                  default
+config           c.yml                                  flag --config
+dir              /opt/rke/etcd-snapshots                default
+scratch          /tmp; --dir where there is none        default
+endpoints        127.0.0.1:2379                         default
+cacert           /etc/kubernetes/ssl/kube-ca.pem        found in /etc/kubernetes/ssl
+cert             /etc/kubernetes/ssl/kube-node.pem      found in /etc/kubernetes/ssl
+key              /etc/kubernetes/ssl/kube-node-key.pem  found in /etc/kubernetes/ssl
+user             root                                   environment ETCDCTL_USER
+password         ***                                    environment ETCDCTL_USER
+snapshot         true                                   default
+creation         1h0m0s                                 file c.yml line 1
+retention        48h0m0s, and the newest 48             flag --retention
+compression      none                                   default
+safe-timestamp   false                                  default
+timeout          no limit                               default
+verify           deep                                   default
+verify-nice      10                                     default
+compare-members  false                                  default
+s3               true                                   file c.yml line 4
+s3-endpoint      Amazon's                               default
+s3-endpoint-ca   the system's                           default
+bucket-name      b                                      file c.yml line 4
+region           eu-1                                   environment AWS_REGION
+folder           the bucket's top                       default
+access-key       ***                                    file c.yml line 6
+secret-key       ***                                    file c.yml line 5
+log-format       logfmt                                 default
+debug            false                                  default
 ";
     assert_eq!(table, want);
     let json = serde_json::to_string(&settings.report()).unwrap();

@@ -59,7 +59,7 @@ async fn a_save_without_a_name_is_called_as_rke_calls_it() {
             .any(|name| name.len() > 30 && !name.contains(':')),
         "{all:?}"
     );
-    assert_eq!(list(&dir).await.matches(" yes ").count(), 3);
+    assert_eq!(list(&dir).await.matches(" deep ").count(), 3);
 }
 
 #[tokio::test]
@@ -117,9 +117,9 @@ async fn the_list_shows_both_places_in_one_table_and_tells_what_is_not_proved() 
     );
     let row = |name: &str| rows.iter().find(|row| row[0] == name).unwrap();
     let ends = |name: &str| row(name)[row(name).len() - 2..].to_vec();
-    assert_eq!(ends("here"), ["yes", "local"]);
-    assert_eq!(ends("both"), ["yes", "local+remote"]);
-    assert_eq!(ends("gone"), ["yes", "remote"]);
+    assert_eq!(ends("here"), ["deep", "local"]);
+    assert_eq!(ends("both"), ["deep", "local+remote"]);
+    assert_eq!(ends("gone"), ["deep", "remote"]);
     assert_eq!(ends("2018-05-04T18:40:16Z_etcd"), ["foreign", "local"]);
 
     let json = list().args(["-o", "json"]).run().await.json();
@@ -137,7 +137,7 @@ async fn prune_shows_its_plan_and_then_carries_it_out() {
         .etcd(&etcd)
         .dir(dir.path())
         .start();
-    daemon.lines(3, "Created backup").await;
+    daemon.lines(3, "Verified snapshot").await;
     daemon.stop().await;
     save(&etcd, &dir, &["--name", "kept"]).await;
     let before = names(dir.path());

@@ -14,6 +14,7 @@ mod bad_config;
 mod bad_directory;
 mod bad_etcd;
 mod bad_names;
+mod broken;
 mod bucket_down;
 mod by_hand;
 mod copies;

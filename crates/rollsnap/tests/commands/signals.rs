@@ -11,8 +11,8 @@ use tokio::time::Instant;
 
 use crate::program::Program;
 use crate::world::{
-    Bucket, a_save_runs, a_snapshot_stands, assert_nothing_half_made, assert_nothing_written,
-    etcd_and_dir, snapshots,
+    Bucket, a_save_runs, a_verified_snapshot_stands, assert_nothing_half_made,
+    assert_nothing_written, etcd_and_dir, snapshots,
 };
 
 /// Docker kills after so long.
@@ -89,7 +89,7 @@ async fn a_save_by_hand_that_is_stopped_while_it_uploads_stands_and_leaves_no_pa
         .bucket_at(&bucket.endpoint())
         .start();
     bucket.parts_under_way(2).await;
-    a_snapshot_stands(dir.path()).await;
+    a_verified_snapshot_stands(dir.path(), "n").await;
     save.signal(Signal::INT);
     let end = save.end().await;
     assert_eq!(end.code, Some(Kind::Canceled.exit_code().into()));

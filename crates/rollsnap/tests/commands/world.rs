@@ -96,15 +96,12 @@ pub(crate) fn names(dir: &Path) -> BTreeSet<String> {
         .collect()
 }
 
-/// Waits until a snapshot and its manifest are there.
-pub(crate) async fn a_snapshot_stands(dir: &Path) {
+/// Waits until a snapshot's manifest tells of its verification.
+pub(crate) async fn a_verified_snapshot_stands(dir: &Path, name: &str) {
+    let manifest = dir.join(format!("{name}.manifest.json"));
     let deadline = Instant::now() + LIMIT;
-    while names(dir).len() < 2 {
-        assert!(
-            Instant::now() < deadline,
-            "no snapshot in {}",
-            dir.display()
-        );
+    while !fs::read_to_string(&manifest).is_ok_and(|text| text.contains("\"verification\"")) {
+        assert!(Instant::now() < deadline, "{name} is not verified");
         sleep(Duration::from_millis(5)).await;
     }
 }

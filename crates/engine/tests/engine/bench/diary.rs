@@ -17,6 +17,16 @@ pub(crate) enum Told {
     Waiting(Duration),
     Recovered(Recovery),
     Saved(Box<Manifest>),
+    Verified(Box<Manifest>),
+    Quarantined {
+        name: String,
+        path: String,
+        finding: String,
+    },
+    ProofFailed {
+        name: String,
+        error: String,
+    },
     SaveFailed {
         error: String,
         kind: Kind,
@@ -99,6 +109,22 @@ impl Diary {
         })
     }
 
+    /// The names of what was verified, in order.
+    pub(crate) fn verified(&self) -> Vec<String> {
+        self.pick(|_, told| match told {
+            Told::Verified(manifest) => Some(manifest.name.to_string()),
+            _ => None,
+        })
+    }
+
+    /// The names of what was moved aside, in order.
+    pub(crate) fn quarantined(&self) -> Vec<String> {
+        self.pick(|_, told| match told {
+            Told::Quarantined { name, .. } => Some(name.clone()),
+            _ => None,
+        })
+    }
+
     /// The moments at which saves were done.
     pub(crate) fn saved_at(&self) -> Vec<Instant> {
         self.pick(|at, told| matches!(told, Told::Saved(_)).then_some(at))
@@ -136,6 +162,7 @@ impl Drop for OnPanic {
             let after = at.duration_since(pages[0].0);
             let _ = match told {
                 Told::Saved(manifest) => writeln!(out, "{after:?} Saved({})", manifest.name),
+                Told::Verified(manifest) => writeln!(out, "{after:?} Verified({})", manifest.name),
                 told => writeln!(out, "{after:?} {told:?}"),
             };
         }
@@ -149,6 +176,16 @@ impl Observer for Diary {
             Event::Waiting { first } => Told::Waiting(first),
             Event::Recovered(recovery) => Told::Recovered(recovery),
             Event::Saved { manifest, .. } => Told::Saved(Box::new(manifest.clone())),
+            Event::Verified { manifest, .. } => Told::Verified(Box::new(manifest.clone())),
+            Event::Quarantined(quarantined) => Told::Quarantined {
+                name: quarantined.manifest.name.to_string(),
+                path: quarantined.path.clone(),
+                finding: quarantined.finding().to_owned(),
+            },
+            Event::ProofFailed { name, error } => Told::ProofFailed {
+                name: name.to_string(),
+                error: chain(error),
+            },
             Event::SaveFailed {
                 error,
                 attempt,

@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rollsnap_engine::catalog::Reader;
-use rollsnap_engine::manifest::{Class, Content};
+use rollsnap_engine::examine::Examiner;
+use rollsnap_engine::manifest::{Class, Content, Method};
 use rollsnap_engine::name::{Part, TimeStyle};
-use rollsnap_engine::pipeline::{Order, Pipeline};
+use rollsnap_engine::pipeline::{Order, Pipeline, Saved};
+use rollsnap_engine::proof::Proof;
+use rollsnap_engine::quarantine::KEPT;
 use rollsnap_engine::retention::Retention;
 use rollsnap_engine::roller::Roller;
 use rollsnap_engine::schedule::Schedule;
@@ -22,7 +25,9 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::{Bucket, Diary, Gate, Gated, Member, StoreDrafts, WallClock, Ways};
+use super::{
+    Bucket, Diary, Gate, Gated, Member, Script, StoreDrafts, StoreQuarantine, WallClock, Ways,
+};
 
 pub(crate) struct World {
     pub(crate) member: Arc<Member>,
@@ -31,6 +36,10 @@ pub(crate) struct World {
     pub(crate) local: Memory,
     pub(crate) drafts: Memory,
     pub(crate) remote: Memory,
+    pub(crate) aside: Memory,
+    pub(crate) examiner: Arc<Script>,
+    /// How deep what is saved is verified.
+    pub(crate) verify: Method,
     pub(crate) remote_ways: Ways,
     pub(crate) local_gate: Gate,
     pub(crate) remote_gate: Gate,
@@ -51,6 +60,9 @@ impl World {
             local: Memory::new("here"),
             drafts: Memory::new("drafts"),
             remote: Memory::new("there"),
+            aside: Memory::new("aside"),
+            examiner: Arc::new(Script::new()),
+            verify: Method::Deep,
             remote_ways: Ways::default(),
             local_gate: Gate::open(),
             remote_gate: Gate::open(),
@@ -68,13 +80,20 @@ impl World {
         let remote = Bucket::new(self.remote.clone(), self.remote_ways.clone());
         let remote = Gated::new(remote, self.remote_gate.clone());
         let local = Faulty::new(local, here.clone());
+        let aside = Gated::new(self.aside.clone(), self.local_gate.clone());
+        let examiner = Arc::clone(&self.examiner) as Arc<dyn Examiner>;
         Pipeline {
             source: Arc::clone(&self.member) as _,
             local: Arc::new(local.clone()),
             drafts: Arc::new(StoreDrafts {
                 drafts: Faulty::new(drafts, here.clone()),
+                objects: local.clone(),
+            }),
+            quarantine: Arc::new(StoreQuarantine {
+                room: Faulty::new(aside, here.clone()),
                 objects: local,
             }),
+            examiner: (self.verify == Method::Deep).then_some(examiner),
             remote: Some(Arc::new(Faulty::new(remote, there.clone()))),
             codec: self.codec,
             clock: Arc::clone(&self.clock) as _,
@@ -145,7 +164,14 @@ impl World {
             };
             assert_eq!(store.get(name).as_ref(), Some(bytes), "{place}/{name}");
         }
-        let saved = self.diary.saved();
+        if self.verify == Method::Deep {
+            self.nothing_unproved_is_there().await;
+        }
+        let mut saved = self.diary.saved();
+        saved.retain(|manifest| {
+            let digest = manifest.stored.content.digest.to_string();
+            !self.examiner.has_broken(&digest)
+        });
         if let Some(newest) = saved.last() {
             let here = catalog(&self.local).await;
             let entry = here.find(&newest.name);
@@ -154,6 +180,20 @@ impl World {
                 entry.is_some_and(|entry| entry.proved().is_some()),
                 "the newest, {}: {standing:?}",
                 newest.name
+            );
+        }
+    }
+
+    /// What is visible in the bucket was examined before, and held.
+    async fn nothing_unproved_is_there(&self) {
+        for entry in catalog(&self.remote).await.entries {
+            let place = (self.remote.location().to_string(), entry.object());
+            let bytes = self.remote.get(&entry.object()).expect("listed");
+            let digest = content(&bytes).digest.to_string();
+            assert!(
+                self.planted.contains_key(&place) || self.examiner.has_held(&digest),
+                "there/{} was never proved",
+                entry.name
             );
         }
     }
@@ -197,6 +237,8 @@ impl World {
         self.promises().await;
         let drafts = self.drafts.list("").await.expect("memory");
         assert!(drafts.is_empty(), "drafts: {drafts:?}");
+        let aside = catalog(&self.aside).await;
+        assert!(aside.entries.len() <= KEPT && aside.orphans.is_empty());
         let mut sides = Vec::new();
         for store in [&self.local, &self.remote] {
             let place = store.location().to_string();
@@ -211,6 +253,7 @@ impl World {
                     let manifest = entry.proved();
                     let manifest =
                         manifest.unwrap_or_else(|| panic!("{place}/{}: not proved", entry.name));
+                    assert!(manifest.is_verified(self.verify), "{place}/{}", entry.name);
                     (entry.name.to_string(), manifest.stored.content.digest)
                 })
                 .collect();
@@ -243,6 +286,20 @@ pub(crate) fn order(name: &str) -> Order {
         class: Class::Rolling,
         after: 0,
     }
+}
+
+/// What follows a save by hand: its proof, and then its upload.
+pub(crate) async fn copied(pipeline: &Pipeline, saved: Saved) -> Manifest {
+    let Saved {
+        manifest, upload, ..
+    } = saved;
+    let proof = pipeline.prove(manifest, Arc::new(|_, _| {})).await;
+    let Proof::Kept(manifest) = proof.expect("it can be examined") else {
+        panic!("it is broken, or gone");
+    };
+    let upload = upload.expect("there is a bucket");
+    upload.commit(&manifest).await.expect("memory");
+    *manifest
 }
 
 pub(crate) fn name_of(text: &str) -> SnapshotName {

@@ -1,0 +1,184 @@
+//! The deep verification of one stored snapshot, off every hot path.
+
+use std::fmt;
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use async_trait::async_trait;
+use rollsnap_snapfile::mvcc::Status;
+use rollsnap_snapfile::{Digest, Report, SnapshotError, Trailer, verify};
+use rollsnap_store::ReadBack;
+use tokio::sync::oneshot;
+
+use crate::Codec;
+use crate::codec::pages;
+use crate::manifest::Contents;
+
+/// Reads a stored snapshot through and says what is wrong with it.
+#[async_trait]
+pub trait Examiner: Send + Sync + fmt::Debug {
+    /// Examines one. Dropping the future ends the work within some hundred KiB.
+    async fn examine(
+        &self,
+        stored: Box<dyn ReadBack>,
+        codec: Codec,
+        progress: Progress,
+    ) -> Result<Examined, ExamineError>;
+}
+
+/// Hears how far an examination is: bytes so far, and bytes in all. Called often.
+pub type Progress = Arc<dyn Fn(u64, u64) + Send + Sync>;
+
+/// What an examination found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Examined {
+    /// The digest of the database, where it is the one at the end of the file.
+    pub database: Option<Digest>,
+    /// What the database holds, where it could be read.
+    pub contents: Option<Contents>,
+    /// What is wrong; nothing, if it holds.
+    pub findings: Vec<String>,
+}
+
+/// Why nothing is known after an examination.
+#[derive(Debug, thiserror::Error)]
+pub enum ExamineError {
+    /// It could not be read. That says nothing of the bytes.
+    #[error("read")]
+    Read(#[source] io::Error),
+    /// There was no thread for it.
+    #[error("start a thread")]
+    Thread(#[source] io::Error),
+    /// It ended without a word.
+    #[error("the examination ended early")]
+    Ended,
+}
+
+/// Examines on a thread of its own that is gone afterwards: nothing else waits for it, and at
+/// rest it takes no memory.
+pub struct Deep {
+    gentle: Gentle,
+}
+
+/// Makes the thread that calls it give way to others.
+pub type Gentle = Arc<dyn Fn() + Send + Sync>;
+
+impl Deep {
+    /// An examiner whose thread calls `gentle` before anything else.
+    pub fn new(gentle: Gentle) -> Self {
+        Self { gentle }
+    }
+}
+
+impl fmt::Debug for Deep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Deep")
+    }
+}
+
+#[async_trait]
+impl Examiner for Deep {
+    async fn examine(
+        &self,
+        stored: Box<dyn ReadBack>,
+        codec: Codec,
+        progress: Progress,
+    ) -> Result<Examined, ExamineError> {
+        let stop = StopWhenDropped::default();
+        let stopped = Arc::clone(&stop.0);
+        let gentle = Arc::clone(&self.gentle);
+        let (tell, told) = oneshot::channel();
+        let work = move || {
+            gentle();
+            // Nobody may be listening any more.
+            let _ = tell.send(examine(stored, codec, &progress, &stopped));
+        };
+        let thread = thread::Builder::new().name("verify".to_owned());
+        thread.spawn(work).map_err(ExamineError::Thread)?;
+        told.await.unwrap_or(Err(ExamineError::Ended))
+    }
+}
+
+#[derive(Default)]
+struct StopWhenDropped(Arc<AtomicBool>);
+
+impl Drop for StopWhenDropped {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn examine(
+    stored: Box<dyn ReadBack>,
+    codec: Codec,
+    progress: &Progress,
+    stopped: &AtomicBool,
+) -> Result<Examined, ExamineError> {
+    let mut heed = |now: rollsnap_snapfile::Progress| {
+        progress(now.done, now.total);
+        if stopped.load(Ordering::Relaxed) {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    };
+    let report = match pages(stored, codec) {
+        Ok(pages) => verify(&*pages, &mut heed),
+        Err(error) => Err(SnapshotError::Read(error)),
+    };
+    match report {
+        Ok(report) => Ok(examined(&report)),
+        Err(SnapshotError::Read(error)) if is_content(&error) => Ok(Examined {
+            findings: vec![error.to_string()],
+            ..Examined::default()
+        }),
+        Err(SnapshotError::Read(error)) => Err(ExamineError::Read(error)),
+        Err(SnapshotError::Stopped) => Err(ExamineError::Ended),
+        Err(error) => Ok(Examined {
+            findings: vec![error.to_string()],
+            ..Examined::default()
+        }),
+    }
+}
+
+/// Whether the bytes are at fault, which cannot be decoded, and not the disk that gives them.
+fn is_content(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+    )
+}
+
+fn examined(report: &Report) -> Examined {
+    let mut findings: Vec<_> = report.findings.iter().map(ToString::to_string).collect();
+    let database = match report.trailer {
+        Trailer::Held(digest) => Some(digest),
+        Trailer::Wrong { .. } => None,
+        Trailer::Absent => {
+            findings.push("there is no digest at its end".to_owned());
+            None
+        }
+    };
+    Examined {
+        database,
+        contents: report.status.as_ref().map(contents),
+        findings,
+    }
+}
+
+fn contents(status: &Status) -> Contents {
+    Contents {
+        hash: status.hash,
+        live_keys: status.live_keys,
+        records: status.records,
+        entries: status.entries,
+        first_revision: status.first_revision,
+        compact_revision: status.compact_revision,
+        store_revision: status.store_revision,
+        total_size: status.total_size,
+        bytes_in_use: status.bytes_in_use,
+        version: status.version.clone(),
+    }
+}

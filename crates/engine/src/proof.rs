@@ -1,0 +1,127 @@
+//! The proof of one snapshot that is published here: examined, its manifest rewritten, and moved
+//! aside if it does not hold.
+
+use rollsnap_store::{ErrorKind, StoreError};
+use tokio::time::Instant;
+
+use crate::examine::{ExamineError, Examined, Progress};
+use crate::follow::put_manifest;
+use crate::manifest::{Method, Verdict, Verification};
+use crate::pipeline::Pipeline;
+use crate::quarantine::{Quarantined, move_aside};
+use crate::{Manifest, SnapshotName};
+
+/// What came of a proof.
+#[derive(Debug)]
+pub enum Proof {
+    /// Its manifest says now what it was found to be; it counts.
+    Kept(Box<Manifest>),
+    /// It is not what it should be.
+    Quarantined(Box<Quarantined>),
+    /// Somebody deleted it meanwhile.
+    Gone,
+}
+
+/// Why a snapshot is as unproved as before.
+#[derive(Debug, thiserror::Error)]
+#[error("verify {name}")]
+pub struct ProofError {
+    name: SnapshotName,
+    #[source]
+    cause: Cause,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Cause {
+    #[error(transparent)]
+    Examine(#[from] ExamineError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl ProofError {
+    /// What it means.
+    pub fn kind(&self) -> crate::Kind {
+        match &self.cause {
+            Cause::Examine(_) => crate::Kind::Store,
+            Cause::Store(error) => error.kind().into(),
+        }
+    }
+
+    /// What the operator may do about it.
+    pub fn hint(&self) -> Option<&str> {
+        match &self.cause {
+            Cause::Examine(_) => Some("look at the disk; it is tried again later"),
+            Cause::Store(error) => error.hint(),
+        }
+    }
+}
+
+impl Pipeline {
+    /// How deep every snapshot is verified.
+    pub fn method(&self) -> Method {
+        match self.examiner {
+            Some(_) => Method::Deep,
+            None => Method::Digest,
+        }
+    }
+
+    /// Examines a published snapshot and does what follows from it. Dropping the future leaves it
+    /// as unproved as before, or the whole done; [`quarantine`](crate::quarantine) has the steps
+    /// in between.
+    pub async fn prove(&self, manifest: Manifest, progress: Progress) -> Result<Proof, ProofError> {
+        let name = manifest.name.clone();
+        let proof = self.run_proof(manifest, progress).await;
+        proof.map_err(|cause| ProofError { name, cause })
+    }
+
+    async fn run_proof(&self, manifest: Manifest, progress: Progress) -> Result<Proof, Cause> {
+        let judged = match (&self.examiner, manifest.verdict()) {
+            // An earlier run died before it could move it.
+            (_, Some(Verdict::Corrupt)) | (None, _) => manifest,
+            (Some(examiner), _) => {
+                let began = Instant::now();
+                let object = manifest.name.stored(manifest.stored.codec);
+                let stored = match self.local.open(&object).await {
+                    Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Proof::Gone),
+                    stored => stored?,
+                };
+                let codec = manifest.stored.codec;
+                let found = examiner.examine(stored, codec, progress).await?;
+                let judged = self.judge(manifest, found, began);
+                put_manifest(&*self.local, &judged).await?;
+                judged
+            }
+        };
+        if judged.verdict() != Some(Verdict::Corrupt) {
+            return Ok(Proof::Kept(Box::new(judged)));
+        }
+        let moved = move_aside(&*self.local, &*self.quarantine, &judged).await?;
+        Ok(moved.map_or(Proof::Gone, |moved| Proof::Quarantined(Box::new(moved))))
+    }
+
+    /// The manifest with what was found.
+    fn judge(&self, mut manifest: Manifest, found: Examined, began: Instant) -> Manifest {
+        let Examined {
+            database,
+            contents,
+            mut findings,
+        } = found;
+        let claimed = manifest.database.digest;
+        if let Some(actual) = database.filter(|actual| *actual != claimed) {
+            findings.push(format!(
+                "the database's digest is {actual}, its manifest tells of {claimed}"
+            ));
+        }
+        let result = if findings.is_empty() {
+            Verdict::Held
+        } else {
+            Verdict::Corrupt
+        };
+        let (at, took) = (self.clock.now(), began.elapsed());
+        let done = Verification::new(at, Method::Deep, result, &findings, took);
+        manifest.verification = Some(done);
+        manifest.contents = contents;
+        manifest
+    }
+}
