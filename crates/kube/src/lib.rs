@@ -1,15 +1,21 @@
 //! What Kubernetes keeps in etcd: keys, envelopes, objects.
 
+mod clean;
 mod encrypted;
 mod envelope;
 mod keys;
 mod object;
+mod redact;
 mod resources;
 mod wire;
 mod words;
+mod yaml;
 
+pub use clean::clean;
 pub use encrypted::Encrypted;
 pub use keys::{Keys, ObjectKey, Scope, Selection};
 pub use object::{Decoded, Object, Omission, decode};
+pub use redact::redact;
 pub use resources::{Builtin, builtins};
 pub use words::UnknownResource;
+pub use yaml::to_yaml;
