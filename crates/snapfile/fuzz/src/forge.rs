@@ -6,8 +6,8 @@
 
 use sha2::{Digest, Sha256};
 
-const PAGE: usize = 1024;
-const HEADER: usize = 16;
+pub(crate) const PAGE: usize = 1024;
+pub(crate) const HEADER: usize = 16;
 const ELEMENT: usize = 16;
 const TRAILER: usize = 32;
 /// Longest file that changes may make.

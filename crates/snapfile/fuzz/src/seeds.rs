@@ -7,10 +7,13 @@ use std::io::Cursor;
 use rollsnap_snapfile::bolt::Builder;
 use rollsnap_snapfile::mvcc::Revision;
 
+use crate::forge::{HEADER, PAGE};
+
 type Pairs = BTreeMap<Vec<u8>, Vec<u8>>;
 
-/// Every kind of tree: no record; some, with etcd's other buckets; levels; overflow; and names
-/// that mean nothing to etcd.
+/// Every kind of tree: no record; some, with etcd's other buckets; levels; overflow; names that mean
+/// nothing to etcd; a free list; and buckets within a bucket. [`forge`](crate::forge::forge) seals
+/// them.
 pub fn all() -> Vec<Vec<u8>> {
     vec![
         build(&[("key", Pairs::new())]),
@@ -18,6 +21,8 @@ pub fn all() -> Vec<Vec<u8>> {
         build(&etcd(history(60, 90))),
         build(&[("key", long_values())]),
         build(&[("key", Pairs::new()), ("x", long_keys())]),
+        with_free_list(build(&etcd(history(12, 20)))),
+        with_buckets(),
     ]
 }
 
@@ -31,6 +36,59 @@ fn build(buckets: &[(&str, Pairs)]) -> Vec<u8> {
     }
     let (file, _) = database.finish_with_trailer().expect("memory");
     file.into_inner()
+}
+
+/// The last page is free, and that before it says so.
+fn with_free_list(mut file: Vec<u8>) -> Vec<u8> {
+    let list = add_page(&mut file, 0x10, 1);
+    let free = add_page(&mut file, 0, 0);
+    put(&mut file, list * PAGE + HEADER, free);
+    for meta in [0, PAGE] {
+        put(&mut file, meta + HEADER + 32, list);
+    }
+    file
+}
+
+/// The first pair of the first leaf becomes a bucket inline, the second one with a page.
+fn with_buckets() -> Vec<u8> {
+    let mut inline = vec![0; 16 + HEADER + 16];
+    inline[16 + 8..16 + 12].copy_from_slice(&[2, 0, 1, 0]);
+    inline[16 + HEADER + 4..][..12].copy_from_slice(&[16, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0]);
+    inline.extend_from_slice(b"kv");
+    let mut root = [0; 16];
+    root[0] = 4;
+    let value = |bytes: &[u8]| bytes.to_vec();
+    let pairs = Pairs::from([
+        (b"a".to_vec(), inline),
+        (b"b".to_vec(), value(&root)),
+        (b"c".to_vec(), value(&[b'v'; 300])),
+    ]);
+    // The leaf of these, and that of the buckets.
+    let mut file = build(&[("key", Pairs::new()), ("x", pairs)]);
+    assert_eq!(add_page(&mut file, 2, 0), 4);
+    for element in [0, 1] {
+        file[2 * PAGE + HEADER + element * 16] = 1;
+    }
+    file
+}
+
+/// Adds a page, and tells its number.
+fn add_page(file: &mut Vec<u8>, flags: u8, count: u8) -> usize {
+    let image = file.len() - 32;
+    let number = image / PAGE;
+    file.resize(image + PAGE + 32, 0);
+    file[image..].fill(0);
+    put(file, image, number);
+    file[image + 8] = flags;
+    file[image + 10] = count;
+    for meta in [0, PAGE] {
+        put(file, meta + HEADER + 40, number + 1);
+    }
+    number
+}
+
+fn put(file: &mut [u8], at: usize, number: usize) {
+    file[at..at + 8].copy_from_slice(&(number as u64).to_le_bytes());
 }
 
 fn etcd(records: Pairs) -> [(&'static str, Pairs); 10] {
