@@ -24,6 +24,12 @@ pub(crate) fn all() -> impl Iterator<Item = Golden> {
     paths.into_iter().map(Golden::read)
 }
 
+/// One of them, such as `3.5.1` or `made/3.4.23.history`.
+pub(crate) fn named(name: &str) -> Golden {
+    let path = format!("{}/testdata/{name}.db.gz", env!("CARGO_MANIFEST_DIR"));
+    Golden::read(path.into())
+}
+
 impl Golden {
     fn read(path: PathBuf) -> Self {
         let name = path.file_name().unwrap().to_string_lossy();

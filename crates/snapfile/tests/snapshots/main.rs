@@ -5,9 +5,11 @@
     reason = "a test that cannot be set up has failed, wherever it is"
 )]
 
+mod anatomy;
 mod etcdutl;
 mod goldens;
 mod pairs;
 
 mod builder;
+mod damage;
 mod golden;
