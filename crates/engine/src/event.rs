@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use rollsnap_etcd::SourceError;
 use rollsnap_store::{Location, StoreError};
 
 use crate::SnapshotName;
@@ -43,12 +44,21 @@ pub enum Event<'a> {
         /// From the first question to etcd to the published manifest.
         took: Duration,
     },
-    /// A snapshot's content was verified deep, and holds.
+    /// A snapshot's content was verified deep, and is whole. Its manifest's verdict tells whether
+    /// members of its cluster dispute it.
     Verified {
         /// Everything known of it.
         manifest: &'a Manifest,
         /// From opening it to the rewritten manifest.
         took: Duration,
+    },
+    /// A snapshot could not be compared with what the members hold. It counts as it would if that
+    /// were not wanted.
+    NotCompared {
+        /// Which.
+        name: &'a SnapshotName,
+        /// Why.
+        error: &'a SourceError,
     },
     /// A snapshot's content is not what it should be: it was moved aside.
     Quarantined(&'a Quarantined),

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use async_trait::async_trait;
-use rollsnap_snapfile::mvcc::Status;
-use rollsnap_snapfile::{Digest, Report, SnapshotError, Trailer, verify};
+use rollsnap_snapfile::mvcc::{Status, hash_kv};
+use rollsnap_snapfile::{Digest, ReadAt, Report, SnapshotError, Trailer, verify};
 use rollsnap_store::ReadBack;
 use tokio::sync::oneshot;
 
@@ -27,6 +27,24 @@ pub trait Examiner: Send + Sync + fmt::Debug {
         codec: Codec,
         progress: Progress,
     ) -> Result<Examined, ExamineError>;
+
+    /// What each of the cuts of a sound snapshot hashes to, as a member's `HashKV` would; `None`
+    /// for one that the snapshot does not know. Otherwise as [`examine`](Self::examine).
+    async fn hash(
+        &self,
+        stored: Box<dyn ReadBack>,
+        codec: Codec,
+        cuts: Vec<Cut>,
+    ) -> Result<Vec<Option<u32>>, ExamineError>;
+}
+
+/// What of a database goes into a hash of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cut {
+    /// Records after this revision are left out.
+    pub revision: u64,
+    /// What a compaction at this revision takes away is left out.
+    pub compact_revision: u64,
 }
 
 /// Hears how far an examination is: bytes so far, and bytes in all. Called often.
@@ -71,6 +89,25 @@ impl Deep {
     pub fn new(gentle: Gentle) -> Self {
         Self { gentle }
     }
+
+    /// Does something on a thread of its own. It hears when nobody waits for it any more.
+    async fn beside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&AtomicBool) -> Result<T, ExamineError> + Send + 'static,
+    ) -> Result<T, ExamineError> {
+        let stop = StopWhenDropped::default();
+        let stopped = Arc::clone(&stop.0);
+        let gentle = Arc::clone(&self.gentle);
+        let (tell, told) = oneshot::channel();
+        let work = move || {
+            gentle();
+            // Nobody may be listening any more.
+            let _ = tell.send(work(&stopped));
+        };
+        let thread = thread::Builder::new().name("verify".to_owned());
+        thread.spawn(work).map_err(ExamineError::Thread)?;
+        told.await.unwrap_or(Err(ExamineError::Ended))
+    }
 }
 
 impl fmt::Debug for Deep {
@@ -87,18 +124,51 @@ impl Examiner for Deep {
         codec: Codec,
         progress: Progress,
     ) -> Result<Examined, ExamineError> {
-        let stop = StopWhenDropped::default();
-        let stopped = Arc::clone(&stop.0);
-        let gentle = Arc::clone(&self.gentle);
-        let (tell, told) = oneshot::channel();
-        let work = move || {
-            gentle();
-            // Nobody may be listening any more.
-            let _ = tell.send(examine(stored, codec, &progress, &stopped));
+        let work = move |stopped: &_| examine(stored, codec, &progress, stopped);
+        self.beside(work).await
+    }
+
+    async fn hash(
+        &self,
+        stored: Box<dyn ReadBack>,
+        codec: Codec,
+        cuts: Vec<Cut>,
+    ) -> Result<Vec<Option<u32>>, ExamineError> {
+        let work = move |stopped: &AtomicBool| {
+            let pages = Stoppable {
+                pages: pages(stored, codec).map_err(ExamineError::Read)?,
+                stopped,
+            };
+            cuts.iter().map(|cut| hash(&pages, *cut)).collect()
         };
-        let thread = thread::Builder::new().name("verify".to_owned());
-        thread.spawn(work).map_err(ExamineError::Thread)?;
-        told.await.unwrap_or(Err(ExamineError::Ended))
+        self.beside(work).await
+    }
+}
+
+/// Bytes that cannot be read any more once nobody waits for what comes of it.
+struct Stoppable<'a> {
+    pages: Box<dyn ReadAt>,
+    stopped: &'a AtomicBool,
+}
+
+impl ReadAt for Stoppable<'_> {
+    fn size(&self) -> io::Result<u64> {
+        self.pages.size()
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        if self.stopped.load(Ordering::Relaxed) {
+            return Err(io::Error::other("nobody waits for it"));
+        }
+        self.pages.read_at(offset, buf)
+    }
+}
+
+fn hash(pages: &dyn ReadAt, cut: Cut) -> Result<Option<u32>, ExamineError> {
+    match hash_kv(pages, Some(cut.revision), Some(cut.compact_revision)) {
+        Ok(hashed) => Ok(Some(hashed.hash)),
+        Err(SnapshotError::Read(error)) => Err(ExamineError::Read(error)),
+        Err(_) => Ok(None),
     }
 }
 

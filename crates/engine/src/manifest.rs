@@ -12,6 +12,7 @@ use crate::{Codec, SnapshotName};
 
 mod verification;
 
+pub(crate) use verification::shortened;
 pub use verification::{
     Contents, MAX_FINDINGS, MAX_MEMBERS, MemberHash, Method, Verdict, Verification,
 };

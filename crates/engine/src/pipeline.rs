@@ -16,7 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use rollsnap_etcd::{MemberStatus, SnapshotStream, Source};
+use rollsnap_etcd::{MemberStatus, Peers, SnapshotStream, Source};
 use rollsnap_snapfile::bolt::BoltError;
 use rollsnap_snapfile::mvcc::{Revision, last_revision};
 use rollsnap_snapfile::{Proof, TrailerHasher};
@@ -59,6 +59,8 @@ pub struct Pipeline {
     pub quarantine: Arc<dyn Quarantine>,
     /// Who verifies what is published; without one the digest of the stream is the proof.
     pub examiner: Option<Arc<dyn Examiner>>,
+    /// Whose data each new snapshot is compared with, where that is wanted.
+    pub peers: Option<Arc<dyn Peers>>,
     /// The program's name and version, for the manifest.
     pub tool: String,
 }

@@ -1,10 +1,12 @@
 //! The proof of one snapshot that is published here: examined, its manifest rewritten, and moved
 //! aside if it does not hold.
 
-use rollsnap_store::{ErrorKind, StoreError};
+use rollsnap_etcd::SourceError;
+use rollsnap_store::{ErrorKind, ReadBack, StoreError};
 use tokio::time::Instant;
 
-use crate::examine::{ExamineError, Examined, Progress};
+use crate::compare::{Compared, compare};
+use crate::examine::{ExamineError, Examined, Examiner, Progress};
 use crate::follow::put_manifest;
 use crate::manifest::{Method, Verdict, Verification};
 use crate::pipeline::Pipeline;
@@ -14,8 +16,13 @@ use crate::{Manifest, SnapshotName};
 /// What came of a proof.
 #[derive(Debug)]
 pub enum Proof {
-    /// Its manifest says now what it was found to be; it counts.
-    Kept(Box<Manifest>),
+    /// Its manifest says now what it was found to be: it held, or members dispute it.
+    Kept {
+        /// Everything known of it.
+        manifest: Box<Manifest>,
+        /// Why it was not compared with the members, where that was wanted.
+        unasked: Option<SourceError>,
+    },
     /// It is not what it should be.
     Quarantined(Box<Quarantined>),
     /// Somebody deleted it meanwhile.
@@ -76,28 +83,71 @@ impl Pipeline {
     }
 
     async fn run_proof(&self, manifest: Manifest, progress: Progress) -> Result<Proof, Cause> {
+        let mut unasked = None;
         let judged = match (&self.examiner, manifest.verdict()) {
             // An earlier run died before it could move it.
             (_, Some(Verdict::Corrupt)) | (None, _) => manifest,
             (Some(examiner), _) => {
                 let began = Instant::now();
-                let object = manifest.name.stored(manifest.stored.codec);
-                let stored = match self.local.open(&object).await {
-                    Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Proof::Gone),
-                    stored => stored?,
+                let Some(stored) = self.reopen(&manifest).await? else {
+                    return Ok(Proof::Gone);
                 };
                 let codec = manifest.stored.codec;
                 let found = examiner.examine(stored, codec, progress).await?;
-                let judged = self.judge(manifest, found, began);
+                let mut judged = self.judge(manifest, found, began);
+                if judged.verdict() == Some(Verdict::Held) {
+                    unasked = self.ask(&mut judged, &**examiner, began).await?;
+                }
                 put_manifest(&*self.local, &judged).await?;
                 judged
             }
         };
         if judged.verdict() != Some(Verdict::Corrupt) {
-            return Ok(Proof::Kept(Box::new(judged)));
+            let manifest = Box::new(judged);
+            return Ok(Proof::Kept { manifest, unasked });
         }
         let moved = move_aside(&*self.local, &*self.quarantine, &judged).await?;
         Ok(moved.map_or(Proof::Gone, |moved| Proof::Quarantined(Box::new(moved))))
+    }
+
+    /// The stored bytes; `None` where they are gone.
+    async fn reopen(&self, manifest: &Manifest) -> Result<Option<Box<dyn ReadBack>>, StoreError> {
+        let object = manifest.name.stored(manifest.stored.codec);
+        match self.local.open(&object).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            stored => stored.map(Some),
+        }
+    }
+
+    /// Compares a snapshot that held with what the members hold, where that is wanted.
+    async fn ask(
+        &self,
+        held: &mut Manifest,
+        examiner: &dyn Examiner,
+        began: Instant,
+    ) -> Result<Option<SourceError>, Cause> {
+        let Some(peers) = &self.peers else {
+            return Ok(None);
+        };
+        let said = match peers.hash_kv(held.revision).await {
+            Ok(said) => said,
+            Err(error) => return Ok(Some(error)),
+        };
+        // Gone by now, it is found to be by what follows.
+        let Some(stored) = self.reopen(held).await? else {
+            return Ok(None);
+        };
+        let Compared { members, findings } = compare(held, said, examiner, stored).await?;
+        let result = if findings.is_empty() {
+            Verdict::Held
+        } else {
+            Verdict::Disputed
+        };
+        let (at, took) = (self.clock.now(), began.elapsed());
+        let done = Verification::new(at, Method::Deep, result, &findings, took);
+        held.verification = Some(done);
+        held.members = members;
+        Ok(None)
     }
 
     /// The manifest with what was found.

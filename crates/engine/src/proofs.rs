@@ -66,7 +66,11 @@ impl Proofs {
     /// Begins to examine a snapshot. What is being examined makes way, and has its turn again.
     pub(crate) fn begin(&mut self, pipeline: &Pipeline, manifest: Manifest, fresh: Option<Fresh>) {
         let (name, order) = (manifest.name.clone(), manifest.order);
-        let pipeline = pipeline.clone();
+        let mut pipeline = pipeline.clone();
+        if fresh.is_none() {
+            // Members have most likely forgotten the history up to an old one.
+            pipeline.peers = None;
+        }
         let proof = async move { pipeline.prove(manifest, Arc::new(|_, _| {})).await };
         self.running = Some(Running {
             name,

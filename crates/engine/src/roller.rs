@@ -350,11 +350,17 @@ impl Roller {
         } = end;
         let mut kept = None;
         match result {
-            Ok(Proof::Kept(manifest)) => {
+            Ok(Proof::Kept { manifest, unasked }) => {
                 self.observer.tell(Event::Verified {
                     manifest: &manifest,
                     took,
                 });
+                if let Some(error) = unasked {
+                    self.observer.tell(Event::NotCompared {
+                        name: &name,
+                        error: &error,
+                    });
+                }
                 kept = Some(*manifest);
             }
             Ok(Proof::Quarantined(quarantined)) => {

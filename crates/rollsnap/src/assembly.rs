@@ -6,7 +6,7 @@ use rollsnap_engine::examine::{Deep, Examiner};
 use rollsnap_engine::manifest::Method;
 use rollsnap_engine::pipeline::Pipeline;
 use rollsnap_engine::{Clock, Kind};
-use rollsnap_etcd::{MemberConfig, Members, Source};
+use rollsnap_etcd::{MemberConfig, Members};
 use rollsnap_store::Store;
 use rollsnap_store::local::LocalDir;
 use rollsnap_store::s3::S3Store;
@@ -33,7 +33,7 @@ pub fn settings(inputs: Inputs<'_>) -> Result<Settings, Failure> {
 }
 
 /// The etcd members. Asks nobody yet.
-pub fn source(settings: &Settings) -> Result<Arc<dyn Source>, Failure> {
+pub fn source(settings: &Settings) -> Result<Arc<Members>, Failure> {
     Ok(Arc::new(members(&settings.etcd, Vec::new())?))
 }
 
@@ -104,8 +104,10 @@ pub fn pipeline(
     local: &LocalDir,
     clock: &Arc<dyn Clock>,
 ) -> Result<Pipeline, Failure> {
+    let members = source(settings)?;
+    let compares = settings.making.compare_members.value;
     Ok(Pipeline {
-        source: source(settings)?,
+        source: Arc::clone(&members) as _,
         local: Arc::new(local.clone()),
         drafts: Arc::new(local.private()),
         remote: remote(settings)?,
@@ -118,6 +120,7 @@ pub fn pipeline(
             .map(|timeout| timeout.value),
         quarantine: Arc::new(local.quarantine()),
         examiner: examiner(&settings.making),
+        peers: compares.then_some(members as _),
         tool: concat!("rollsnap ", env!("CARGO_PKG_VERSION")).to_owned(),
     })
 }

@@ -6,7 +6,8 @@
 
 use rollsnap_engine::SnapshotName;
 use rollsnap_engine::event::{Event, Observer, Recovery};
-use rollsnap_engine::manifest::Manifest;
+use rollsnap_engine::manifest::{Manifest, Verdict};
+use rollsnap_engine::quarantine::Quarantined;
 use rollsnap_engine::save_error::SaveError;
 use rollsnap_rke::duration::GoDuration;
 use tracing::{debug, error, info, warn};
@@ -45,12 +46,13 @@ impl Observer for Journal {
             ),
             Event::Saved { manifest, took } => tell_saved(manifest, GoDuration(took)),
             Event::Verified { manifest, took } => tell_verified(manifest, GoDuration(took)),
-            Event::Quarantined(quarantined) => error!(
-                name = %quarantined.manifest.name,
-                finding = quarantined.finding(),
-                path = %quarantined.path,
-                "Quarantined snapshot"
+            Event::NotCompared { name, error } => warn!(
+                name = %name,
+                error = %chain(error),
+                hint = error.hint(),
+                "Cannot compare a snapshot with what the members hold"
             ),
+            Event::Quarantined(quarantined) => tell_quarantined(quarantined),
             Event::ProofFailed { name, error } => warn!(
                 name = %name,
                 error = %chain(error),
@@ -163,6 +165,24 @@ fn tell_verified(manifest: &Manifest, took: GoDuration) {
         revision = manifest.revision,
         hash = contents.map(|contents| contents.hash),
         "Verified snapshot"
+    );
+    if manifest.verdict() == Some(Verdict::Disputed) {
+        let verification = manifest.verification.as_ref();
+        let finding = verification.and_then(|verification| verification.findings.first());
+        error!(
+            name = %manifest.name,
+            finding = finding.map(String::as_str),
+            "Members disagree about a snapshot"
+        );
+    }
+}
+
+fn tell_quarantined(quarantined: &Quarantined) {
+    error!(
+        name = %quarantined.manifest.name,
+        finding = quarantined.finding(),
+        path = %quarantined.path,
+        "Quarantined snapshot"
     );
 }
 

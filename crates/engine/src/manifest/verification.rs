@@ -11,10 +11,10 @@ use super::Id;
 pub const MAX_FINDINGS: usize = 20;
 
 /// Members that a manifest tells of. etcd advises seven at most.
-pub const MAX_MEMBERS: usize = 16;
+pub const MAX_MEMBERS: usize = 12;
 
-/// Characters that are kept of a finding.
-const MAX_FINDING: usize = 300;
+/// Characters that are kept of a text that somebody else made.
+const MAX_TEXT: usize = 300;
 
 /// How a snapshot's content was verified, and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,27 +113,29 @@ pub struct Contents {
     pub version: String,
 }
 
-/// What one member said of its own data at the snapshot's revision.
+/// What one member said of its own data up to the snapshot's revision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberHash {
-    /// Its name, as far as it has one.
-    pub name: String,
+    /// Its name; absent before its first start.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub name: Option<String>,
     /// Its id.
     pub id: Id,
-    /// Where it was asked.
-    pub endpoint: String,
     /// Its `HashKV`; absent where it did not answer.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub hash: Option<u32>,
-    /// Whether that is the snapshot's; absent where it did not answer, or cannot be compared.
+    /// Whether that is the snapshot's; absent where it cannot be compared.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub agrees: Option<bool>,
+    /// Why it cannot be compared; absent where it can.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub error: Option<String>,
 }
 
 /// A text that may be long or hostile, as a manifest keeps it.
-fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    text.chars().take(MAX_FINDING).map(shown).collect()
+    text.chars().take(MAX_TEXT).map(shown).collect()
 }
 
 /// As exact as the file tells it.
@@ -224,11 +226,11 @@ mod tests {
             version: String::new(),
         });
         manifest.members = vec![MemberHash {
-            name: "a".to_owned(),
+            name: Some("a".to_owned()),
             id: Id(0x31),
-            endpoint: "https://10.0.0.1:2379".to_owned(),
             hash: Some(5),
             agrees: Some(false),
+            error: None,
         }];
         assert_eq!(read_back(&manifest), manifest);
         let text = String::from_utf8(manifest.to_bytes()).unwrap();
@@ -286,11 +288,11 @@ mod tests {
             Duration::MAX,
         ));
         let member = MemberHash {
-            name: "x".repeat(255),
+            name: Some(shortened(&"\u{10ffff}".repeat(5000))),
             id: Id(u64::MAX),
-            endpoint: format!("https://{}:2379", "x".repeat(255)),
             hash: Some(u32::MAX),
-            agrees: Some(true),
+            agrees: None,
+            error: Some(shortened(&"\u{10ffff}".repeat(5000))),
         };
         manifest.members = vec![member; MAX_MEMBERS];
         let size = manifest.to_bytes().len() as u64;

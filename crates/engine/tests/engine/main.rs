@@ -4,6 +4,7 @@
 
 mod bench;
 mod clocks;
+mod compared;
 mod deep;
 mod dropped;
 mod effects;

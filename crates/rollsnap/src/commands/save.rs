@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rollsnap_engine::catalog::Reader;
-use rollsnap_engine::manifest::{Class, Manifest};
+use rollsnap_engine::manifest::{Class, Manifest, Verdict};
 use rollsnap_engine::pipeline::{Order, Pipeline, Saved};
 use rollsnap_engine::proof::Proof;
 use rollsnap_engine::reconcile::complete_drafts;
@@ -68,17 +68,18 @@ pub(super) async fn run(context: &Context, name: Option<&str>) -> Result<(), Fai
 
     let mut remote = None;
     // Without its proof nothing is copied: dropped, an upload is aborted.
-    let upload = upload.filter(|_| failure.is_none());
+    let is_proved = pipeline.examiner.is_none() || manifest.verification.is_some();
+    let upload = upload.filter(|_| is_proved);
     if let (Some(upload), Some(store)) = (upload, &pipeline.remote) {
         bar.say(format!("to {}", store.location()));
         tokio::select! {
             result = upload.commit(&manifest) => match result {
                 Ok(_) => remote = Some(store.location().to_string()),
-                Err(error) => failure = Some(not_copied(&manifest, error.into())),
+                Err(error) => failure = failure.or(Some(not_copied(&manifest, error.into()))),
             },
             () = context.orders.stop.cancelled() => {
                 let stopped = Failure::new(Kind::Canceled, "stopped before the end");
-                failure = Some(not_copied(&manifest, stopped));
+                failure = failure.or(Some(not_copied(&manifest, stopped)));
             }
         }
     }
@@ -112,7 +113,11 @@ async fn proved(
         }
     };
     match proof {
-        Ok(Proof::Kept(manifest)) => Ok((*manifest, None)),
+        Ok(Proof::Kept { manifest, unasked }) => {
+            let failure = unasked.map(|error| not_compared(&manifest, error.into()));
+            let failure = failure.or_else(|| disputed(&manifest));
+            Ok((*manifest, failure))
+        }
         Ok(Proof::Quarantined(quarantined)) => Err(SaveError::broken(&quarantined).into()),
         Ok(Proof::Gone) => {
             let message = format!("save {}: somebody deleted it meanwhile", manifest.name);
@@ -128,6 +133,27 @@ async fn proved(
             Ok((manifest, Some(failure)))
         }
     }
+}
+
+/// The snapshot stands all the same. What members hold is another matter.
+fn not_compared(manifest: &Manifest, cause: Failure) -> Failure {
+    let name = &manifest.name;
+    let message = format!("{name} is saved, but not compared: {}", cause.message);
+    Failure { message, ..cause }
+}
+
+/// A snapshot that is whole, of a cluster that is not.
+fn disputed(manifest: &Manifest) -> Option<Failure> {
+    let verification = manifest.verification.as_ref();
+    let verification = verification.filter(|done| done.result == Verdict::Disputed)?;
+    let message = format!(
+        "{} is saved, but the members disagree: {}",
+        manifest.name,
+        verification.findings.join("; ")
+    );
+    let hint = "find out which member is right before anything is restored or replaced: each \
+                snapshot holds what its member held";
+    Some(Failure::new(Kind::Corrupt, message).with_hint(hint))
 }
 
 /// The snapshot stands all the same, and a daemon on this directory will verify it.

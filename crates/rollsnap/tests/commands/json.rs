@@ -4,6 +4,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use rollsnap_engine::Kind;
+use rollsnap_testkit::etcd_peer::{
+    Answer, EtcdPeer, HashKvResponse, ListedMember, Script, healthy,
+};
 use rollsnap_testkit::etcd_real::EtcdReal;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -96,6 +100,34 @@ impl World {
     }
 }
 
+/// What is printed of a snapshot that one member disputes, while another cannot be asked.
+async fn disputed(world: &World) -> Value {
+    let mut database = fs::read(world.dir.path().join("here")).unwrap();
+    database.truncate(database.len() - 32);
+    let peer = EtcdPeer::start([Script::honest(&database)]).await;
+    peer.set_hash(Answer::Says(Box::new(HashKvResponse {
+        header: healthy().header,
+        hash: 7,
+        compact_revision: 2,
+        hash_revision: 3,
+    })));
+    let member = |id, urls: &[String]| ListedMember {
+        id,
+        name: format!("member-{id:x}"),
+        client_urls: urls.to_vec(),
+        ..ListedMember::default()
+    };
+    peer.set_members([member(0xe1, &[peer.endpoint()]), member(0xe2, &[])]);
+    let save = world.run(&["save", "--name", "disputed", "--compare-members"]);
+    let outcome = save.args(["--endpoints", &peer.endpoint()]).run().await;
+    let words =
+        ["disputed is saved, but the members disagree: member member-e1 (e1) holds other data"];
+    outcome.fails_with_result(Kind::Corrupt, &words);
+    let printed: Value = serde_json::from_str(&outcome.out).unwrap();
+    assert_eq!(printed["snapshot"]["verification"]["result"], "disputed");
+    printed
+}
+
 #[tokio::test]
 async fn every_verb_prints_the_fields_that_are_documented() {
     let world = World::new().await;
@@ -106,7 +138,14 @@ async fn every_verb_prints_the_fields_that_are_documented() {
     let save = |name| world.run(&["save", "--name", name]).etcd(&world.etcd);
     let here = save("here").run().await.json();
     let both = save("both").bucket(&world.bucket).run().await.json();
-    assert_documented("save", &[here, both]);
+    let compared = save("compared")
+        .args(["--compare-members"])
+        .run()
+        .await
+        .json();
+    assert_eq!(compared["snapshot"]["members"][0]["agrees"], true);
+    let disputed = disputed(&world).await;
+    assert_documented("save", &[here, both, compared, disputed]);
 
     assert_documented("upload", &[world.with_bucket(&["upload", "here"]).await]);
     fs::write(world.dir.path().join("copied-in"), "by hand").unwrap();

@@ -17,6 +17,7 @@ mod bad_names;
 mod broken;
 mod bucket_down;
 mod by_hand;
+mod compared;
 mod copies;
 mod etcd_troubles;
 mod json;

@@ -23,6 +23,7 @@ pub(crate) enum Told {
         path: String,
         finding: String,
     },
+    NotCompared(String),
     ProofFailed {
         name: String,
         error: String,
@@ -182,6 +183,7 @@ impl Observer for Diary {
                 path: quarantined.path.clone(),
                 finding: quarantined.finding().to_owned(),
             },
+            Event::NotCompared { error, .. } => Told::NotCompared(chain(error)),
             Event::ProofFailed { name, error } => Told::ProofFailed {
                 name: name.to_string(),
                 error: chain(error),

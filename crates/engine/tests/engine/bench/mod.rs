@@ -3,6 +3,7 @@
 
 mod bucket;
 mod clock;
+mod cluster;
 pub(crate) mod database;
 mod diary;
 mod drafts;
@@ -15,6 +16,7 @@ mod world;
 
 pub(crate) use bucket::{Bucket, Deletes, Ways};
 pub(crate) use clock::WallClock;
+pub(crate) use cluster::{Cluster, Says};
 pub(crate) use diary::{Diary, Told, chain};
 pub(crate) use drafts::{LostDrafts, StoreDrafts};
 pub(crate) use examiner::{FINDINGS, Finds, Script};

@@ -26,7 +26,8 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Bucket, Diary, Gate, Gated, Member, Script, StoreDrafts, StoreQuarantine, WallClock, Ways,
+    Bucket, Cluster, Diary, Gate, Gated, Member, Script, StoreDrafts, StoreQuarantine, WallClock,
+    Ways,
 };
 
 pub(crate) struct World {
@@ -38,6 +39,8 @@ pub(crate) struct World {
     pub(crate) remote: Memory,
     pub(crate) aside: Memory,
     pub(crate) examiner: Arc<Script>,
+    /// The members that are asked, where snapshots are compared.
+    pub(crate) peers: Option<Arc<Cluster>>,
     /// How deep what is saved is verified.
     pub(crate) verify: Method,
     pub(crate) remote_ways: Ways,
@@ -62,6 +65,7 @@ impl World {
             remote: Memory::new("there"),
             aside: Memory::new("aside"),
             examiner: Arc::new(Script::new()),
+            peers: None,
             verify: Method::Deep,
             remote_ways: Ways::default(),
             local_gate: Gate::open(),
@@ -94,6 +98,7 @@ impl World {
                 objects: local,
             }),
             examiner: (self.verify == Method::Deep).then_some(examiner),
+            peers: self.peers.clone().map(|peers| peers as _),
             remote: Some(Arc::new(Faulty::new(remote, there.clone()))),
             codec: self.codec,
             clock: Arc::clone(&self.clock) as _,
@@ -294,7 +299,7 @@ pub(crate) async fn copied(pipeline: &Pipeline, saved: Saved) -> Manifest {
         manifest, upload, ..
     } = saved;
     let proof = pipeline.prove(manifest, Arc::new(|_, _| {})).await;
-    let Proof::Kept(manifest) = proof.expect("it can be examined") else {
+    let Proof::Kept { manifest, .. } = proof.expect("it can be examined") else {
         panic!("it is broken, or gone");
     };
     let upload = upload.expect("there is a bucket");
