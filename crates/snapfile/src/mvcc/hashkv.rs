@@ -65,13 +65,13 @@ pub fn hash_kv(
 }
 
 /// The records that a compaction leaves.
-struct Kept {
-    bits: Bits,
+pub(super) struct Kept {
+    pub(super) bits: Bits,
     any: bool,
 }
 
 /// For every key that is alive at a revision its last record.
-fn survivors(database: &Database<'_>, revision: u64) -> Result<Kept, SnapshotError> {
+pub(super) fn survivors(database: &Database<'_>, revision: u64) -> Result<Kept, SnapshotError> {
     let mut latest = Latest::default();
     let mut bits = Bits::default();
     let mut any = false;

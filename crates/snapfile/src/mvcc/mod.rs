@@ -9,6 +9,7 @@ mod record;
 mod revision;
 mod scan;
 mod status;
+mod usage;
 mod window;
 
 pub(crate) use audit::Audit;
@@ -20,4 +21,6 @@ pub(crate) use revision::KEY_BUCKET;
 pub use revision::{Change, Revision, RevisionError, last_revision};
 pub use status::Status;
 pub(crate) use status::{Tally, is_records, record as record_of, tell_shares};
+pub use usage::{BucketUsage, Fate, Stored, Usage, usage};
 pub(crate) use window::Window;
+pub use window::revisions;

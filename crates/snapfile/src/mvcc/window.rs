@@ -1,7 +1,9 @@
 //! Which revisions a snapshot can be asked about.
 
-use crate::SnapshotError;
+use std::ops::RangeInclusive;
+
 use crate::bolt::Database;
+use crate::{ReadAt, SnapshotError};
 
 use super::{Change, KEY_BUCKET, Revision};
 
@@ -51,4 +53,11 @@ impl Window {
             Some(asked) => Ok(asked),
         }
     }
+}
+
+/// The revisions that a snapshot can be asked about: from the last compaction, or 0, to the last
+/// change.
+pub fn revisions(file: &dyn ReadAt) -> Result<RangeInclusive<u64>, SnapshotError> {
+    let window = Window::of(&Database::open(file)?)?;
+    Ok(window.compacted..=window.last)
 }

@@ -13,3 +13,4 @@ mod pairs;
 mod builder;
 mod damage;
 mod golden;
+mod usage;
