@@ -15,6 +15,7 @@ pub mod examine;
 pub mod follow;
 pub mod image;
 pub mod kind;
+pub mod look;
 pub mod manifest;
 pub mod mirror;
 pub mod name;
