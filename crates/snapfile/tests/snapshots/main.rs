@@ -6,11 +6,15 @@
 )]
 
 mod anatomy;
+mod chance;
 mod etcdutl;
 mod goldens;
 mod pairs;
+mod scatter;
+mod store;
 
 mod builder;
 mod damage;
+mod differential;
 mod golden;
 mod usage;
