@@ -8,6 +8,8 @@
 //! then are older ones rotated and the upload completed. What an earlier run left unproved is
 //! examined while nothing is due.
 
+mod outcome;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,21 +19,18 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog;
-use crate::event::{Event, Observer, Recovery};
-use crate::follow::Following;
+use crate::event::{Event, Observer};
 use crate::manifest::{Class, Id, Verdict};
 use crate::mirror::Mirror;
 use crate::name::TimeStyle;
-use crate::pipeline::{Order, Pipeline, Saved};
-use crate::proof::Proof;
-use crate::proofs::{self, Fresh, Proofs};
-use crate::reconcile::{complete_drafts, sweep_orphans};
+use crate::pipeline::{Order, Pipeline};
+use crate::proofs::{self, Proofs};
+use crate::reconcile::complete_drafts;
 use crate::retention::{Ages, Guard, Retention};
 use crate::rounds::{self, Rounds};
-use crate::save_error::SaveError;
 use crate::schedule::{Schedule, clock_jump};
 use crate::tended::Tended;
-use crate::{Catalog, Manifest, SnapshotName, backoff, prune};
+use crate::{Catalog, Manifest, SnapshotName};
 
 /// How often the loop looks at the wall clock while nothing is due.
 const HEARTBEAT: Duration = Duration::from_secs(60);
@@ -281,21 +280,6 @@ impl Roller {
         }
     }
 
-    /// Tries again later.
-    fn failed(&self, state: &mut State, name: &SnapshotName, error: &SaveError) {
-        state.attempts += 1;
-        let wait = backoff::wait_after(state.attempts, error.kind());
-        let retry_in = wait.min(self.schedule.interval);
-        state.attempt_at = Instant::now() + retry_in;
-        let attempt = state.attempts;
-        self.observer.tell(Event::SaveFailed {
-            name,
-            error,
-            attempt,
-            retry_in,
-        });
-    }
-
     /// What is to be saved now, by what the directory holds.
     async fn order(&self, state: &mut State) -> Order {
         // Where the directory cannot be listed now, what it held last time still counts: an order
@@ -314,146 +298,6 @@ impl Roller {
             name,
             class: Class::Rolling,
             after: here.newest().map_or(0, |manifest| manifest.order),
-        }
-    }
-
-    /// What follows a snapshot that is published: the word of it, and its proof.
-    async fn saved(&self, state: &mut State, saved: Saved, began: Instant) {
-        let Saved {
-            manifest,
-            took,
-            upload,
-        } = saved;
-        self.observer.tell(Event::Saved {
-            manifest: &manifest,
-            took,
-        });
-        state.guard = Some(Guard::of(&manifest));
-        let fresh = Fresh { began, upload };
-        if self.pipeline.examiner.is_some() {
-            state.proofs.begin(&self.pipeline, manifest, Some(fresh));
-        } else {
-            let following = fresh.upload.map(|upload| (upload, manifest));
-            self.stands(state, began, following).await;
-        }
-    }
-
-    /// What follows a proof, of a new snapshot or of an old one.
-    async fn judged(&self, state: &mut State, end: proofs::End) {
-        let proofs::End {
-            name,
-            order,
-            fresh,
-            took,
-            again,
-            result,
-        } = end;
-        let mut kept = None;
-        match result {
-            Ok(Proof::Kept { manifest, unasked }) => {
-                self.observer.tell(Event::Verified {
-                    manifest: &manifest,
-                    took,
-                });
-                if let Some(error) = unasked {
-                    self.observer.tell(Event::NotCompared {
-                        name: &name,
-                        error: &error,
-                    });
-                }
-                kept = Some(*manifest);
-            }
-            Ok(Proof::Quarantined(quarantined)) => {
-                self.observer.tell(Event::Quarantined(&quarantined));
-                // Its upload ends by being dropped: it is tended.
-                match fresh {
-                    Some(_) => {
-                        state.is_suspicious = true;
-                        self.failed(state, &name, &SaveError::broken(&quarantined));
-                    }
-                    None => self.lost(state, order).await,
-                }
-                return;
-            }
-            Ok(Proof::Gone) => {}
-            Err(error) if again => drop(error),
-            Err(error) => self.observer.tell(Event::ProofFailed {
-                name: &name,
-                error: &error,
-            }),
-        }
-        let Some(fresh) = fresh else {
-            return self.rotate_and_mirror(state).await;
-        };
-        // Of what is not proved, nothing goes to the bucket: it is owed once it is.
-        let following = fresh.upload.zip(kept);
-        self.stands(state, fresh.began, following).await;
-    }
-
-    /// What follows a success: the next is due, older ones may go, and the bucket has its round.
-    async fn stands(
-        &self,
-        state: &mut State,
-        began: Instant,
-        following: Option<(Following, Manifest)>,
-    ) {
-        state.due = began + self.schedule.next_wait(began - state.due);
-        state.attempt_at = state.due;
-        state.attempts = 0;
-        state.is_suspicious = false;
-        // A clock that was set while the save ran must not delete anything after it.
-        self.look_at_clocks(state);
-        let Some(guard) = state.guard else { return };
-        self.rotate(state, guard).await;
-        state.rounds.want();
-        state.rounds.begin(following, guard, ages(state));
-    }
-
-    /// What follows the end of an old snapshot: if it was the newest, a new one is due now.
-    async fn lost(&self, state: &mut State, order: u64) {
-        self.rotate_and_mirror(state).await;
-        let guard = state.guard;
-        let is_newer = |manifest: &Manifest| {
-            guard.is_some_and(|guard| guard.owns(manifest))
-                && manifest.class == Class::Rolling
-                && manifest.order > order
-        };
-        if !state.local.last().manifests().any(is_newer) {
-            let now = Instant::now();
-            state.due = state.due.min(now);
-            state.attempt_at = state.attempt_at.min(now);
-        }
-    }
-
-    async fn rotate_and_mirror(&self, state: &mut State) {
-        if let Some(guard) = state.guard {
-            self.rotate(state, guard).await;
-            state.rounds.want();
-        }
-    }
-
-    /// The directory's own retention, on a fresh listing.
-    async fn rotate(&self, state: &mut State, guard: Guard) {
-        let store = &*self.pipeline.local;
-        let ages = ages(state);
-        let result = async {
-            let catalog = state.local.read(store).await?;
-            for name in sweep_orphans(store, &catalog, guard).await? {
-                self.observer
-                    .tell(Event::Recovered(Recovery::Deleted(name)));
-            }
-            let now = self.pipeline.clock.now();
-            let demand = self.pipeline.method();
-            let plan = self
-                .retention
-                .plan(&catalog.entries, guard, demand, now, ages);
-            prune::carry_out(store, &catalog, &plan, &*self.observer).await
-        };
-        if let Err(error) = result.await {
-            self.observer.tell(Event::PruneFailed {
-                location: store.location(),
-                error: &error,
-            });
         }
     }
 }
