@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::mvcc::Change;
+use crate::mvcc::{Change, KEY_BUCKET};
 
 /// One fault: everything that is known of its place, and what it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -47,6 +47,20 @@ impl Finding {
         self.key = Some(first(key));
         self
     }
+
+    /// The key as people write it: `12_0` for a record, else its bytes, escaped where they are no
+    /// text.
+    pub fn key_text(&self) -> Option<String> {
+        let key = self.key.as_ref()?;
+        let change = self.change(key).map(|change| change.to_string());
+        Some(change.unwrap_or_else(|| key.escape_ascii().to_string()))
+    }
+
+    /// What a key of the bucket of records says: people know revisions by numbers.
+    fn change(&self, key: &[u8]) -> Option<Change> {
+        let is_record = self.bucket.as_deref() == Some(KEY_BUCKET);
+        Change::parse(key).filter(|_| is_record)
+    }
 }
 
 /// etcd's own keys have 18 bytes. What a broken page calls a key may be as long as the page.
@@ -66,12 +80,10 @@ impl fmt::Display for Finding {
             places.push(format!("bucket \"{}\"", bucket.escape_ascii()));
         }
         if let Some(key) = &self.key {
-            // The keys of the bucket of records are revisions: people know them by numbers.
-            let text = match Change::parse(key) {
-                Some(change) if self.bucket.as_deref() == Some(b"key") => change.to_string(),
-                _ => format!("\"{}\"", key.escape_ascii()),
-            };
-            places.push(format!("key {text}"));
+            match self.change(key) {
+                Some(change) => places.push(format!("key {change}")),
+                None => places.push(format!("key \"{}\"", key.escape_ascii())),
+            }
         }
         if !places.is_empty() {
             write!(f, "{}: ", places.join(", "))?;

@@ -46,4 +46,4 @@ pub use error::SnapshotError;
 pub use finding::Finding;
 pub use read_at::ReadAt;
 pub use trailer::{Proof, Trailer, TrailerError, TrailerHasher};
-pub use verify::{Heed, Progress, Report, status, verify};
+pub use verify::{Heed, Progress, Report, digest_at_end, status, verify};

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use crate::bolt::{Database, Ended, Visitor, walk};
 use crate::mvcc::{Audit, Status, Tally, Window, is_records, record_of};
 use crate::trailer::{self, Trailer};
-use crate::{Finding, ReadAt, SnapshotError};
+use crate::{Digest, Finding, ReadAt, SnapshotError};
 
 /// Findings that are listed. A file of noise has one for every page.
 const LISTED: usize = 100;
@@ -39,6 +39,20 @@ pub struct Report {
 }
 
 impl Report {
+    /// What is known when only the digest was looked at.
+    pub fn of_digest(trailer: Trailer) -> Self {
+        let wrong = match &trailer {
+            Trailer::Held(_) | Trailer::Absent => None,
+            Trailer::Wrong { claimed, actual } => Some(mismatch(claimed, actual)),
+        };
+        Self {
+            trailer,
+            status: None,
+            findings: wrong.into_iter().collect(),
+            unlisted: 0,
+        }
+    }
+
     /// Whether nothing is wrong with it. A database file without a digest can be that too; only
     /// [`is_proved`](Self::is_proved) says that the bytes are those that etcd sent.
     pub fn is_whole(&self) -> bool {
@@ -96,6 +110,20 @@ pub fn status(file: &dyn ReadAt, heed: Heed<'_>) -> Result<(Trailer, Status), Sn
     }
 }
 
+/// Whether the digest at the end of a snapshot holds, and nothing else.
+///
+/// One pass over the file; memory 256 KiB.
+pub fn digest_at_end(file: &dyn ReadAt, heed: Heed<'_>) -> Result<Trailer, SnapshotError> {
+    let total = file.size()?;
+    trailer::check(file, &mut |done| heed(Progress { done, total }))
+}
+
+fn mismatch(claimed: &Digest, actual: &Digest) -> Finding {
+    Finding::of_file(format!(
+        "digest mismatch: etcd sent {claimed}, the bytes give {actual}"
+    ))
+}
+
 /// How closely a database is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rigour {
@@ -148,9 +176,7 @@ impl<'f, 'h> Reading<'f, 'h> {
                 Trailer::Absent => self.list(Finding::of_file(format!(
                     "{size} bytes are neither whole pages nor pages and a digest: it was cut"
                 ))),
-                Trailer::Wrong { claimed, actual } => self.list(Finding::of_file(format!(
-                    "digest mismatch: etcd sent {claimed}, the bytes give {actual}"
-                ))),
+                Trailer::Wrong { claimed, actual } => self.list(mismatch(claimed, actual)),
             }
         }
         Ok(trailer)

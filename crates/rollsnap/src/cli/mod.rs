@@ -1,6 +1,7 @@
 //! The command line: verbs here, options from the table in [`options`](crate::config::options).
 
 pub mod operand;
+mod prove;
 pub mod reference;
 
 use std::ffi::OsString;
@@ -8,6 +9,7 @@ use std::ffi::OsString;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use clap_complete::Shell;
 
+use crate::commands::verify;
 use crate::config::Flags;
 use crate::config::options::{Group, Id, Kind, OPTIONS, OnCommandLine, Spec};
 use crate::output::Format;
@@ -57,6 +59,13 @@ pub enum Verb {
         /// Its name.
         name: String,
     },
+    /// What a snapshot holds.
+    Status {
+        /// The snapshot.
+        operand: String,
+    },
+    /// Whether snapshots are whole.
+    Verify(verify::Request),
     /// Whether the configuration is right.
     ConfigCheck,
     /// What is in force and who said it.
@@ -169,6 +178,7 @@ pub fn command() -> Command {
             ))
             .arg(name()),
         )
+        .subcommands(prove::commands())
         .subcommand(config())
         .subcommand(printing(verb(
             "version",
@@ -290,18 +300,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
             matches,
         ),
         "delete" => {
-            let from = match text(matches, "from").as_deref() {
-                Some("local") => Side::Local,
-                Some("remote") => Side::Remote,
-                _ => Side::Everywhere,
-            };
-            (
-                Verb::Delete {
-                    name: given(),
-                    from,
-                },
-                matches,
-            )
+            let (name, from) = (given(), side(matches));
+            (Verb::Delete { name, from }, matches)
         }
         "upload" => (Verb::Upload { name: given() }, matches),
         "download" => (Verb::Download { name: given() }, matches),
@@ -317,7 +317,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
                 .unwrap_or(Shell::Bash);
             (Verb::Completion(shell), matches)
         }
-        _ => (Verb::Version, matches),
+        name => {
+            let verb = prove::parse(name, matches);
+            (verb.unwrap_or(Verb::Version), matches)
+        }
     };
     let format = match matches.try_get_one::<String>("output") {
         Ok(Some(word)) if word == "json" => Format::Json,
@@ -328,6 +331,15 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
         flags: flags(matches),
         format,
     })
+}
+
+/// The stores that `--from` names.
+fn side(matches: &ArgMatches) -> Side {
+    match matches.get_one::<String>("from").map(String::as_str) {
+        Some("local") => Side::Local,
+        Some("remote") => Side::Remote,
+        _ => Side::Everywhere,
+    }
 }
 
 /// The options that were given on the command line.

@@ -4,12 +4,14 @@ mod config;
 mod copy;
 mod delete;
 mod list;
-#[allow(dead_code, reason = "until the first verb reads a snapshot")]
 mod operand;
 mod progress;
 mod prune;
+mod question;
 mod run;
 mod save;
+mod status;
+pub mod verify;
 mod version;
 
 use std::process::ExitCode;
@@ -142,6 +144,8 @@ async fn carry_out(verb: &Verb, context: &Context) -> Result<(), Failure> {
             Verb::Delete { name, from } => delete::run(context, name, *from).await,
             Verb::Upload { name } => copy::upload(context, name).await,
             Verb::Download { name } => copy::download(context, name).await,
+            Verb::Status { operand } => status::run(context, operand).await,
+            Verb::Verify(request) => verify::run(context, request).await,
             Verb::ConfigCheck => config::check(context),
             Verb::ConfigShow => config::show(context),
             Verb::Version => version::run(context.format),

@@ -167,6 +167,57 @@ async fn every_verb_prints_the_fields_that_are_documented() {
 }
 
 #[tokio::test]
+async fn what_is_told_of_a_snapshot_is_documented() {
+    let world = World::new().await;
+    world.etcd.put("a", "b").await;
+    let fresh = world.run(&["save", "--name", "fresh"]).etcd(&world.etcd);
+    fresh.run().await.ok();
+    let compacted = world.etcd.etcdctl().args(["compaction", "2"]).status();
+    assert!(compacted.unwrap().success());
+    let save = world.run(&["save", "--name", "n"]).etcd(&world.etcd);
+    save.run().await.ok();
+    let saved = world.dir.path().join("n");
+    let mut manifest = read_json(&world.dir.path().join("n.manifest.json"));
+    manifest["verification"]["findings"] = serde_json::json!(["as somebody found"]);
+    fs::write(
+        world.dir.path().join("n.manifest.json"),
+        manifest.to_string(),
+    )
+    .unwrap();
+    let status = world.run(&["status", "n"]).run().await.json();
+    // A member that was just started has not told yet where clients find it.
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../snapfile/testdata/3.6.14.db.gz");
+    let golden = world.run(&["status", golden.to_str().unwrap()]).run().await;
+    assert_documented("status", &[status, golden.json()]);
+
+    let bytes = fs::read(&saved).unwrap();
+    let mut pages = bytes.clone();
+    for page in 2..pages.len() / 4096 {
+        // The number of the page, and in a leaf the revision of its first record.
+        pages[page * 4096] ^= 1;
+    }
+    fs::write(world.dir.path().join("pages"), pages).unwrap();
+    // The first revision, wherever it stands as a key: free pages may have it too.
+    let mut record = bytes.clone();
+    let key = b"\0\0\0\0\0\0\0\x02_";
+    for at in 0..bytes.len() - key.len() {
+        if bytes[at..].starts_with(key) {
+            record[at + 8] = b'-';
+        }
+    }
+    fs::write(world.dir.path().join("record"), record).unwrap();
+    let words = ["verify", "n", "pages", "record", "nowhere"];
+    let outcome = world.run(&words).run().await;
+    outcome.fails_with_result(Kind::Corrupt, &["2 of 4"]);
+    let printed = serde_json::from_str(&outcome.out).unwrap();
+    assert_documented("verify", &[printed]);
+}
+
+fn read_json(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+#[tokio::test]
 async fn a_manifest_has_the_fields_of_a_saved_snapshot() {
     let world = World::new().await;
     let save = world.run(&["save", "--name", "n"]).etcd(&world.etcd);

@@ -22,6 +22,7 @@ mod copies;
 mod etcd_troubles;
 mod json;
 mod log_lines;
+mod proven;
 mod reload;
 mod restore;
 mod rotation;

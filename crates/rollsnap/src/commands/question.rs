@@ -1,0 +1,79 @@
+//! A question to an open snapshot: asked on a thread for blocking work, with a bar, and with an
+//! ear for whoever stops the program.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use rollsnap_engine::Kind;
+use rollsnap_engine::look::{self, Heed, LookError, ReadAt};
+use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
+
+use super::Context;
+use super::operand::Opened;
+use super::progress::Bar;
+use crate::report::Failure;
+
+impl Opened {
+    /// Asks, and tells a failure as one of `verb`. Questions without progress pass the second
+    /// argument by; they are stopped all the same, for nothing more is read then.
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        context: &Context,
+        verb: &str,
+        question: impl FnOnce(&dyn ReadAt, Heed<'_>) -> Result<T, LookError> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let stop = context.orders.stop.clone();
+        let bytes = Stoppable {
+            bytes: self.image.bytes(),
+            stop: stop.clone(),
+        };
+        let bar = Bar::new();
+        let asked = spawn_blocking(move || {
+            question(&bytes, &mut |now| {
+                bar.at(now.done, now.total);
+                if stop.is_cancelled() {
+                    return ControlFlow::Break(());
+                }
+                ControlFlow::Continue(())
+            })
+        });
+        let answer = asked
+            .await
+            .map_err(|ended| Failure::new(Kind::Bug, format!("the work ended early: {ended}")))?;
+        answer.map_err(|error| self.unanswered(verb, &error))
+    }
+
+    /// Why a question has no answer.
+    fn unanswered(&self, verb: &str, error: &LookError) -> Failure {
+        if let LookError::Read(error) = error {
+            return self.unreadable(error);
+        }
+        let message = format!("{verb} {}: {error}", self.location);
+        let failure = Failure::new(look::kind_of(error), message);
+        match look::hint_of(error) {
+            Some(hint) => failure.with_hint(hint),
+            None => failure,
+        }
+    }
+}
+
+/// Bytes that cannot be read any more once the program is to stop.
+struct Stoppable {
+    bytes: Arc<dyn ReadAt>,
+    stop: CancellationToken,
+}
+
+impl ReadAt for Stoppable {
+    fn size(&self) -> io::Result<u64> {
+        self.bytes.size()
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        if self.stop.is_cancelled() {
+            return Err(io::Error::other("told to stop"));
+        }
+        self.bytes.read_at(offset, buf)
+    }
+}
