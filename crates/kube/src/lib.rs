@@ -1,12 +1,15 @@
 //! What Kubernetes keeps in etcd: keys, envelopes, objects.
 
 mod clean;
+mod decode;
 mod encrypted;
 mod envelope;
 mod keys;
 mod object;
 mod redact;
 mod resources;
+mod schema;
+mod special;
 mod wire;
 mod words;
 mod yaml;

@@ -4,8 +4,10 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use crate::decode::decode_into;
 use crate::encrypted::Encrypted;
 use crate::envelope::{Envelope, Unknown};
+use crate::schema::Schema;
 
 /// What a value is.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,8 +29,8 @@ pub struct Decoded {
     pub api_version: String,
     /// `Pod`.
     pub kind: String,
-    /// The object as Kubernetes' JSON has it. With nothing but `apiVersion` and `kind` where no
-    /// schema is known.
+    /// The object as Kubernetes' JSON has it. Of a kind without a schema here: `apiVersion`, `kind`
+    /// and `metadata`, which all have.
     pub value: Value,
     /// What lies in the bytes and is not in `value`; empty for an object decoded whole. At most
     /// 100, and then one that says so.
@@ -94,20 +96,47 @@ pub fn decode(value: &[u8]) -> Object {
 }
 
 fn decode_protobuf(unknown: &Unknown<'_>) -> Decoded {
+    let Unknown {
+        api_version,
+        kind,
+        raw,
+        ..
+    } = unknown;
+    let schema = Schema::built_in();
+    let known = schema.kind(api_version, kind);
     let mut object = Map::new();
-    object.insert("apiVersion".to_owned(), unknown.api_version.into());
-    object.insert("kind".to_owned(), unknown.kind.into());
-    let what = format!(
-        "{} bytes of a kind without a schema here",
-        unknown.raw.len()
-    );
+    let mut omissions = decode_into(&mut object, known.unwrap_or(schema.any()), raw);
+    if known.is_none() {
+        let what = format!("no schema of {kind} in {api_version} is known here");
+        omissions.insert(
+            0,
+            Omission {
+                path: String::new(),
+                what,
+            },
+        );
+    }
+    for (what, said) in [
+        ("encoding", unknown.content_encoding),
+        ("type", unknown.content_type),
+    ] {
+        if !said.is_empty() {
+            let what = format!("content {what} {said:?}, which is not known here");
+            omissions.insert(
+                0,
+                Omission {
+                    path: String::new(),
+                    what,
+                },
+            );
+        }
+    }
+    object.insert("apiVersion".to_owned(), (*api_version).into());
+    object.insert("kind".to_owned(), (*kind).into());
     Decoded {
-        api_version: unknown.api_version.to_owned(),
-        kind: unknown.kind.to_owned(),
+        api_version: (*api_version).to_owned(),
+        kind: (*kind).to_owned(),
         value: Value::Object(object),
-        omissions: vec![Omission {
-            path: String::new(),
-            what,
-        }],
+        omissions,
     }
 }

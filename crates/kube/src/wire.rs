@@ -2,6 +2,8 @@
 //!
 //! Source: <https://protobuf.dev/programming-guides/encoding/>.
 
+use std::fmt;
+
 /// A message's fields in the order in which they lie. Ends after the first fault.
 #[derive(Debug, Clone)]
 pub(crate) struct Fields<'a> {
@@ -28,6 +30,27 @@ pub(crate) enum WireError {
     Number,
     #[error("a field is of wire type {0}, which Kubernetes does not use")]
     Type(u8),
+}
+
+/// Numbers in a row without anything between them: a list in its packed form.
+pub(crate) fn varints(bytes: &[u8]) -> Result<Vec<u64>, WireError> {
+    let mut fields = Fields::of(bytes);
+    let mut numbers = Vec::new();
+    while !fields.rest.is_empty() {
+        numbers.push(fields.varint()?);
+    }
+    Ok(numbers)
+}
+
+impl fmt::Display for Payload<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Varint(value) => write!(f, "number {value}"),
+            Self::Fixed64(_) => f.write_str("8 bytes of fixed length"),
+            Self::Fixed32(_) => f.write_str("4 bytes of fixed length"),
+            Self::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
+        }
+    }
 }
 
 impl<'a> Fields<'a> {

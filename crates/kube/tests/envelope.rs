@@ -65,6 +65,6 @@ fn a_kind_without_a_schema_still_says_what_it_is() {
     );
     assert_eq!(
         decoded.omissions[0].to_string(),
-        "2 bytes of a kind without a schema here"
+        "no schema of Odd in example.com/v1 is known here"
     );
 }
