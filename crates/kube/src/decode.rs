@@ -1,6 +1,7 @@
 //! From protobuf to the JSON that Kubernetes would have written.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use serde_json::{Map, Number, Value};
 
@@ -9,8 +10,8 @@ use crate::schema::{Field, Kind, Many, Message, Schema};
 use crate::special;
 use crate::wire::{Fields, Payload, varints};
 
-/// Messages within messages. What Kubernetes stores has about twenty, schemas of custom resources
-/// the most.
+/// Steps from an object to the deepest value within. A pod has 12; schemas of custom resources, two
+/// for every level of theirs, have the most.
 const DEEPEST: usize = 100;
 
 /// What could not be decoded, past which it is only counted.
@@ -46,6 +47,7 @@ struct Decoder<'a> {
 /// One step from an object to a value within.
 enum Step<'a> {
     Field(&'static str),
+    Embedded,
     Index(usize),
     Key(Cow<'a, str>),
 }
@@ -71,16 +73,7 @@ impl<'a> Decoder<'a> {
 
     fn field(&mut self, object: &mut Map<String, Value>, field: &Field, payload: Payload<'a>) {
         let Some(name) = field.name else {
-            // The fields of a message that is no field of its own in JSON.
-            if let (Kind::Message(at), Payload::Bytes(bytes)) = (field.kind, payload) {
-                if self.path.len() < DEEPEST {
-                    let schema = self.schema;
-                    self.path.push(Step::Field("~"));
-                    self.message(object, schema.message(at), bytes);
-                    self.path.pop();
-                }
-            }
-            return;
+            return self.embedded(object, field.kind, payload);
         };
         self.path.push(Step::Field(name));
         match field.many {
@@ -99,6 +92,19 @@ impl<'a> Decoder<'a> {
         self.path.pop();
     }
 
+    /// A message whose fields stand in the one around it in JSON.
+    fn embedded(&mut self, object: &mut Map<String, Value>, kind: Kind, payload: Payload<'a>) {
+        let (Kind::Message(at), Payload::Bytes(bytes)) = (kind, payload) else {
+            return self.wrong(payload);
+        };
+        if self.is_too_deep(bytes) {
+            return;
+        }
+        self.path.push(Step::Embedded);
+        self.message(object, self.schema.message(at), bytes);
+        self.path.pop();
+    }
+
     fn list_item(
         &mut self,
         object: &mut Map<String, Value>,
@@ -106,26 +112,20 @@ impl<'a> Decoder<'a> {
         kind: Kind,
         payload: Payload<'a>,
     ) {
-        let list = object
-            .entry(name)
-            .or_insert_with(|| Value::Array(Vec::new()));
-        // Taken out while an item is decoded, for the decoder knows nothing of where it writes.
-        let mut items = match list.take() {
-            Value::Array(items) => items,
-            _ => Vec::new(),
-        };
-        match (kind, payload) {
-            (Kind::Int, Payload::Bytes(packed)) => match varints(packed) {
-                Ok(numbers) => items.extend(numbers.into_iter().map(|it| it.cast_signed().into())),
+        if let (Kind::Int, Payload::Bytes(packed)) = (kind, payload) {
+            match varints(packed) {
+                Ok(numbers) => {
+                    let numbers = numbers.into_iter().map(|it| it.cast_signed().into());
+                    items_of(object, name).extend(numbers);
+                }
                 Err(error) => self.omit(&error.to_string()),
-            },
-            _ => {
-                self.path.push(Step::Index(items.len()));
-                items.extend(self.value(kind, payload, None));
-                self.path.pop();
             }
+            return;
         }
-        object.insert(name.to_owned(), Value::Array(items));
+        self.path.push(Step::Index(items_of(object, name).len()));
+        let item = self.value(kind, payload, None);
+        self.path.pop();
+        items_of(object, name).extend(item);
     }
 
     fn map_entry(
@@ -182,8 +182,7 @@ impl<'a> Decoder<'a> {
     }
 
     fn inner(&mut self, at: usize, bytes: &'a [u8], before: Option<Value>) -> Option<Value> {
-        if self.path.len() >= DEEPEST {
-            self.omit(&format!("{} bytes, nested too deep", bytes.len()));
+        if self.is_too_deep(bytes) {
             return None;
         }
         let Some(maps) = self.maps.checked_sub(1) else {
@@ -203,6 +202,14 @@ impl<'a> Decoder<'a> {
         let last_first = message.fields.iter().rev();
         let mut set = last_first.filter_map(|it| object.remove(it.name?));
         Some(set.next().unwrap_or(Value::Null))
+    }
+
+    fn is_too_deep(&mut self, bytes: &[u8]) -> bool {
+        let deep = self.path.len() >= DEEPEST;
+        if deep {
+            self.omit(&format!("{} bytes, nested too deep", bytes.len()));
+        }
+        deep
     }
 
     fn text(&mut self, bytes: &[u8]) -> String {
@@ -244,15 +251,25 @@ impl<'a> Decoder<'a> {
 fn path_text(path: &[Step<'_>]) -> String {
     let mut text = String::new();
     for step in path {
-        match step {
-            Step::Field("~") => {}
-            Step::Field(name) if text.is_empty() => text.push_str(name),
-            Step::Field(name) => text.extend([".", name]),
-            Step::Index(at) => text.push_str(&format!("[{at}]")),
-            Step::Key(key) => text.push_str(&format!("[{key:?}]")),
-        }
+        // A String takes whatever is written to it.
+        let _ = match step {
+            Step::Embedded => Ok(()),
+            Step::Field(name) if text.is_empty() => write!(text, "{name}"),
+            Step::Field(name) => write!(text, ".{name}"),
+            Step::Index(at) => write!(text, "[{at}]"),
+            Step::Key(key) => write!(text, "[{key:?}]"),
+        };
     }
     text
+}
+
+/// The list of that name, made if there is none.
+fn items_of<'a>(object: &'a mut Map<String, Value>, name: &'static str) -> &'a mut Vec<Value> {
+    let list = object.entry(name).or_insert(Value::Null);
+    if !list.is_array() {
+        *list = Value::Array(Vec::new());
+    }
+    list.as_array_mut().expect("made a list just before")
 }
 
 /// Whether the value of a field that is no pointer stands for *not set*. A time that is not set is

@@ -20,5 +20,6 @@ pub use keys::{Keys, ObjectKey, Scope, Selection};
 pub use object::{Decoded, Object, Omission, decode};
 pub use redact::redact;
 pub use resources::{Builtin, builtins};
+pub use schema::kinds;
 pub use words::UnknownResource;
 pub use yaml::to_yaml;

@@ -18,6 +18,11 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
+/// The kinds that can be decoded: apiVersion and kind, in no order.
+pub fn kinds() -> impl Iterator<Item = (&'static str, &'static str)> {
+    Schema::built_in().kinds()
+}
+
 /// All messages.
 #[derive(Debug)]
 pub(crate) struct Schema {
@@ -102,8 +107,7 @@ impl Schema {
         &self.messages[at]
     }
 
-    /// Every kind, with its apiVersion.
-    #[cfg(test)]
+    /// Every kind, after its apiVersion.
     pub(crate) fn kinds(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         self.kinds.keys().copied()
     }
@@ -205,8 +209,8 @@ fn field(line: &'static str, package: &'static str, names: &Names) -> Option<Fie
         "Raw" => Kind::Raw,
         "Strings" => Kind::Strings,
         message => {
-            let named = message.split_once('.').unwrap_or((package, message));
-            Kind::Message(*names.0.get(&named)?)
+            let whole = message.split_once('.').unwrap_or((package, message));
+            Kind::Message(*names.0.get(&whole)?)
         }
     };
     Some(Field {
