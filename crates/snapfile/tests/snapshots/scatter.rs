@@ -32,8 +32,12 @@ pub(crate) fn scatter(snapshot: &[u8], chance: &mut Chance) -> Vec<u8> {
         new_ids.insert(*id, next);
         next += run;
     }
+    // bbolt refuses a shorter file.
+    next = next.max(4096 / page);
+    let used: usize = runs.iter().map(|(_, run)| run).sum();
+    let list_run = (16 + 8 * (next - 2 - used)).div_ceil(page);
     let free_list = chance.one_in(3).then_some(next);
-    next += usize::from(free_list.is_some());
+    next += free_list.map_or(0, |_| list_run);
 
     for field in &anatomy.fields {
         let is_page = matches!(field.what, What::PageId | What::Child | What::BucketRoot);
@@ -57,14 +61,14 @@ pub(crate) fn scatter(snapshot: &[u8], chance: &mut Chance) -> Vec<u8> {
             .copy_from_slice(&image[id * page..(id + run) * page]);
     }
     if let Some(id) = free_list {
-        free[id] = false;
+        free[id..id + list_run].fill(false);
         let ids = (2..next).filter(|page| free[*page]).map(|page| page as u64);
         let ids: Vec<_> = ids.collect();
-        assert!(16 + ids.len() * 8 <= page, "the list takes one page");
         let mut list = (id as u64).to_le_bytes().to_vec();
         list.extend_from_slice(&FREE_LIST.to_le_bytes());
         list.extend_from_slice(&u16::try_from(ids.len()).unwrap().to_le_bytes());
-        list.extend_from_slice(&[0; 4]);
+        let overflow = u32::try_from(list_run - 1).unwrap();
+        list.extend_from_slice(&overflow.to_le_bytes());
         list.extend(ids.into_iter().flat_map(u64::to_le_bytes));
         scattered[id * page..id * page + list.len()].copy_from_slice(&list);
     }
