@@ -53,6 +53,7 @@ image:
 # Makes the golden snapshots anew: real servers 3.4 and 3.5, with their own answers beside.
 goldens *names:
     cargo run --quiet --package rollsnap-testkit --bin goldens -- {{ names }}
+    UPDATE_GOLDENS=1 cargo nextest run --package rollsnap-snapfile -E 'test(pages_of_other_hosts)'
 
 # So many random databases, built and of real servers, read by us and by etcd; CI has 340.
 differential count="3000":

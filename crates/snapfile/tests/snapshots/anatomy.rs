@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use sha2::{Digest, Sha256};
 
+use crate::pairs::{Buckets, Pairs};
+
 pub(crate) const META: usize = 16;
 
 /// What some bytes say.
@@ -63,6 +65,28 @@ impl<'i> Anatomy<'i> {
         };
         anatomy.page(root * page_size);
         anatomy
+    }
+
+    /// All pairs. The keys of the fields come right before their values.
+    pub(crate) fn buckets(&self) -> Buckets {
+        let mut buckets = Buckets::new();
+        let (mut name, mut key) = (Vec::new(), Vec::new());
+        for field in &self.fields {
+            let bytes = self.image[field.at.clone()].to_vec();
+            match field.what {
+                What::Key => key = bytes,
+                What::BucketRoot => {
+                    name.clone_from(&key);
+                    buckets.insert(name.clone(), Pairs::new());
+                }
+                What::Value => {
+                    let bucket = buckets.get_mut(&name).unwrap();
+                    bucket.insert(key.clone(), bytes);
+                }
+                _ => {}
+            }
+        }
+        buckets
     }
 
     fn field(&mut self, what: What, at: usize, len: usize) -> usize {

@@ -35,15 +35,22 @@ impl Answer {
 /// Asks the installed etcdutl 3.5, which runs bbolt's own check first. What it complains of is the
 /// error.
 pub(crate) fn status(snapshot: &[u8]) -> Result<Answer, String> {
+    let said = said("etcdutl-3.5", snapshot)?;
+    serde_json::from_slice(&said).map_err(|e| format!("{e}: {said:?}"))
+}
+
+/// The JSON that an installed tool prints.
+pub(crate) fn said(tool: &str, snapshot: &[u8]) -> Result<Vec<u8>, String> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), snapshot).unwrap();
-    let said = Command::new(tools::path("etcdutl-3.5"))
+    let said = Command::new(tools::path(tool))
         .args(["snapshot", "status", "-w", "json"])
         .arg(file.path())
+        .env("ETCDCTL_API", "3")
         .output()
         .unwrap();
-    if !said.status.success() {
-        return Err(String::from_utf8_lossy(&said.stderr).into_owned());
+    if said.status.success() {
+        return Ok(said.stdout);
     }
-    serde_json::from_slice(&said.stdout).map_err(|e| format!("{e}: {said:?}"))
+    Err(String::from_utf8_lossy(&said.stderr).into_owned())
 }

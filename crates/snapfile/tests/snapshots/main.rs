@@ -17,4 +17,5 @@ mod builder;
 mod damage;
 mod differential;
 mod golden;
+mod server;
 mod usage;
