@@ -57,6 +57,11 @@ pub struct Examined {
     pub database: Option<Digest>,
     /// What the database holds, where it could be read.
     pub contents: Option<Contents>,
+    /// The digest of the stored bytes, where it was taken.
+    pub stored: Option<Digest>,
+    /// Whether these are other bytes than were proved when the snapshot was saved: a fault of
+    /// this copy, which says nothing of others.
+    pub altered: bool,
     /// What is wrong; nothing, if it holds.
     pub findings: Vec<String>,
 }
@@ -199,8 +204,9 @@ fn examine(
         Err(error) => Err(SnapshotError::Read(error)),
     };
     match report {
-        Ok(report) => Ok(examined(&report)),
+        Ok(report) => Ok(Examined::from(&report)),
         Err(SnapshotError::Read(error)) if is_content(&error) => Ok(Examined {
+            altered: true,
             findings: vec![error.to_string()],
             ..Examined::default()
         }),
@@ -221,20 +227,25 @@ fn is_content(error: &io::Error) -> bool {
     )
 }
 
-fn examined(report: &Report) -> Examined {
-    let mut findings: Vec<_> = report.findings.iter().map(ToString::to_string).collect();
-    let database = match report.trailer {
-        Trailer::Held(digest) => Some(digest),
-        Trailer::Wrong { .. } => None,
-        Trailer::Absent => {
-            findings.push("there is no digest at its end".to_owned());
-            None
+/// What a report comes to for a snapshot that was proved when it was saved: it had a digest then.
+impl From<&Report> for Examined {
+    fn from(report: &Report) -> Self {
+        let mut findings: Vec<_> = report.findings.iter().map(ToString::to_string).collect();
+        let database = match report.trailer {
+            Trailer::Held(digest) => Some(digest),
+            Trailer::Wrong { .. } => None,
+            Trailer::Absent => {
+                findings.push("there is no digest at its end".to_owned());
+                None
+            }
+        };
+        Self {
+            database,
+            contents: report.status.as_ref().map(contents),
+            stored: None,
+            altered: database.is_none(),
+            findings,
         }
-    };
-    Examined {
-        database,
-        contents: report.status.as_ref().map(contents),
-        findings,
     }
 }
 

@@ -136,8 +136,14 @@ impl Manifest {
         done.is_some_and(|done| done.method >= method || done.result != Verdict::Held)
     }
 
-    /// Whether it tells of a later or a deeper verification of the same bytes than `other`.
+    /// Whether it tells of a later or a deeper verification of the same bytes than `other`, the
+    /// manifest of another copy. That its own copy was altered says nothing of that one.
     pub fn knows_more_than(&self, other: &Self) -> bool {
+        let done = self.verification.as_ref();
+        let altered = (Method::Digest, Verdict::Corrupt);
+        if done.is_some_and(|done| (done.method, done.result) == altered) {
+            return false;
+        }
         let known = |manifest: &Self| {
             let done = manifest.verification.as_ref();
             done.map(|done| (done.method, done.at))

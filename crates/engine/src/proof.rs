@@ -1,8 +1,12 @@
 //! The proof of one snapshot that is published here: examined, its manifest rewritten, and moved
 //! aside if it does not hold.
 
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
 use rollsnap_etcd::SourceError;
-use rollsnap_store::{ErrorKind, ReadBack, StoreError};
+use rollsnap_snapfile::Digest;
+use rollsnap_store::{ErrorKind, ReadBack, Store, StoreError};
 use tokio::time::Instant;
 
 use crate::compare::{Compared, compare};
@@ -11,7 +15,7 @@ use crate::follow::put_manifest;
 use crate::manifest::{Method, Verdict, Verification};
 use crate::pipeline::Pipeline;
 use crate::quarantine::{Quarantined, move_aside};
-use crate::{Manifest, SnapshotName};
+use crate::{Manifest, SnapshotName, image};
 
 /// What came of a proof.
 #[derive(Debug)]
@@ -94,7 +98,7 @@ impl Pipeline {
                 };
                 let codec = manifest.stored.codec;
                 let found = examiner.examine(stored, codec, progress).await?;
-                let mut judged = self.judge(manifest, found, began);
+                let mut judged = judge(manifest, found, self.clock.now(), began.elapsed());
                 if judged.verdict() == Some(Verdict::Held) {
                     unasked = self.ask(&mut judged, &**examiner, began).await?;
                 }
@@ -149,29 +153,66 @@ impl Pipeline {
         held.members = members;
         Ok(None)
     }
+}
 
-    /// The manifest with what was found.
-    fn judge(&self, mut manifest: Manifest, found: Examined, began: Instant) -> Manifest {
-        let Examined {
-            database,
-            contents,
-            mut findings,
-        } = found;
-        let claimed = manifest.database.digest;
-        if let Some(actual) = database.filter(|actual| *actual != claimed) {
-            findings.push(format!(
-                "the database's digest is {actual}, its manifest tells of {claimed}"
-            ));
-        }
-        let result = if findings.is_empty() {
-            Verdict::Held
-        } else {
-            Verdict::Corrupt
-        };
-        let (at, took) = (self.clock.now(), began.elapsed());
-        let done = Verification::new(at, Method::Deep, result, &findings, took);
-        manifest.verification = Some(done);
-        manifest.contents = contents;
-        manifest
+/// What of an examined snapshot is not what its manifest tells.
+pub fn strange(manifest: &Manifest, found: &Examined) -> Vec<String> {
+    let differs = |what: &str, actual: Option<Digest>, told: Digest| {
+        let actual = actual.filter(|actual| *actual != told)?;
+        Some(format!(
+            "the {what}'s digest is {actual}, its manifest tells of {told}"
+        ))
+    };
+    let stored = manifest.stored.content.digest;
+    let database = differs("database", found.database, manifest.database.digest);
+    let file = differs("file", found.stored, stored);
+    [database, file].into_iter().flatten().collect()
+}
+
+/// The manifest with what was found.
+///
+/// Where the bytes were altered, it is the digest that did not hold: that verdict is of this copy
+/// alone, and no other store is told ([`Manifest::knows_more_than`]).
+pub fn judge(
+    mut manifest: Manifest,
+    found: Examined,
+    at: DateTime<Utc>,
+    took: Duration,
+) -> Manifest {
+    let strange = strange(&manifest, &found);
+    let altered = found.altered || !strange.is_empty();
+    let findings = [found.findings, strange].concat();
+    let method = if altered {
+        Method::Digest
+    } else {
+        manifest.contents = found.contents;
+        Method::Deep
+    };
+    let result = if findings.is_empty() {
+        Verdict::Held
+    } else {
+        Verdict::Corrupt
+    };
+    manifest.verification = Some(Verification::new(at, method, result, &findings, took));
+    manifest
+}
+
+/// Writes into the manifest beside a snapshot what was found of it. `manifest` is what lay there
+/// when the examination began; where anything else lies there now, or nothing, or where members
+/// dispute what held, nothing is written. Returns whether it was.
+pub async fn record(
+    store: &dyn Store,
+    manifest: &Manifest,
+    judged: &Manifest,
+) -> Result<bool, StoreError> {
+    let held = judged.verdict() == Some(Verdict::Held);
+    if held && manifest.verdict() == Some(Verdict::Disputed) {
+        return Ok(false);
     }
+    let now = image::find(store, manifest.name.as_str()).await?;
+    if now.and_then(|found| found.manifest).as_ref() != Some(manifest) {
+        return Ok(false);
+    }
+    put_manifest(store, judged).await?;
+    Ok(true)
 }

@@ -21,11 +21,11 @@ mod sequence;
 mod unpack;
 mod zip;
 
-use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use rollsnap_snapfile::Digest;
 pub use rollsnap_snapfile::ReadAt;
 use rollsnap_store::{ObjectInfo, Store};
 use tokio::runtime::Handle;
@@ -34,6 +34,7 @@ use crate::codec::Seekable;
 
 use remote::Download;
 use sequence::Sequence;
+use unpack::Unpacked;
 
 pub use error::{ImageError, hint_of, kind_of};
 pub use form::Form;
@@ -66,6 +67,7 @@ pub struct Image {
     form: Form,
     size: u64,
     stored_size: u64,
+    stored_digest: Option<Digest>,
 }
 
 impl Image {
@@ -101,8 +103,13 @@ impl Image {
                 Err(error) => return Err(error::decoding(error)),
             }
         }
-        let file = unpacked(&*stored, form, scratch, heed)?;
-        Self::new(Arc::new(file), form, stored_size)
+        if form == Form::Zip {
+            let file = zip::unpack(&*stored, scratch, heed)?;
+            return Self::new(Arc::new(file), form, stored_size);
+        }
+        let mut sequence = Sequence::new(&*stored).map_err(ImageError::Read)?;
+        let unpacked = unpack::stream(&mut sequence, Some(stored_size), scratch, heed)?;
+        Self::of_unpacked(Unpacked { form, ..unpacked })
     }
 
     /// Reads a stream of `expected` stored bytes, where that is known, to its end. Blocks.
@@ -114,8 +121,7 @@ impl Image {
         scratch: &Scratch,
         heed: &mut Heed<'_>,
     ) -> Result<Self, ImageError> {
-        let (file, form, stored_size) = unpack::stream(source, expected, scratch, heed)?;
-        Self::new(Arc::new(file), form, stored_size)
+        Self::of_unpacked(unpack::stream(source, expected, scratch, heed)?)
     }
 
     /// Opens an object of a store that is far away. Blocks on `runtime`, so it is for a thread for
@@ -149,6 +155,20 @@ impl Image {
             form,
             size,
             stored_size,
+            stored_digest: None,
+        })
+    }
+
+    fn of_unpacked(unpacked: Unpacked) -> Result<Self, ImageError> {
+        let Unpacked {
+            file,
+            form,
+            size,
+            digest,
+        } = unpacked;
+        Ok(Self {
+            stored_digest: digest,
+            ..Self::new(Arc::new(file), form, size)?
         })
     }
 
@@ -176,21 +196,12 @@ impl Image {
     pub fn stored_size(&self) -> u64 {
         self.stored_size
     }
-}
 
-fn unpacked(
-    stored: &dyn ReadAt,
-    form: Form,
-    scratch: &Scratch,
-    heed: &mut Heed<'_>,
-) -> Result<File, ImageError> {
-    if form == Form::Zip {
-        return zip::unpack(stored, scratch, heed);
+    /// The digest of the stored bytes, where they passed by from the first to the last: known of
+    /// all that was unpacked but a zip that was read in place, of nothing that is read where it is.
+    pub fn stored_digest(&self) -> Option<Digest> {
+        self.stored_digest
     }
-    let mut sequence = Sequence::new(stored).map_err(ImageError::Read)?;
-    let size = stored.size().map_err(ImageError::Read)?;
-    let (file, ..) = unpack::stream(&mut sequence, Some(size), scratch, heed)?;
-    Ok(file)
 }
 
 impl ReadAt for Image {

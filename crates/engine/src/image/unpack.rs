@@ -1,11 +1,13 @@
 //! From stored bytes to a file of plain ones, bounded in memory, on disk and in what it takes.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::ops::ControlFlow;
 
 use flate2::bufread::MultiGzDecoder;
+use rollsnap_snapfile::Digest;
+use sha2::{Digest as _, Sha256};
 use zstd::stream::read::Decoder;
 
 use super::error::decoding;
@@ -33,17 +35,30 @@ pub(super) enum What {
     Stored,
 }
 
-/// Unpacks a stream. Returns its form and the number of its bytes too.
+/// A stream that was unpacked.
+pub(super) struct Unpacked {
+    /// The plain bytes.
+    pub(super) file: File,
+    /// What they were kept as.
+    pub(super) form: Form,
+    /// The number of stored bytes.
+    pub(super) size: u64,
+    /// Their digest, where they are others than the plain ones.
+    pub(super) digest: Option<Digest>,
+}
+
+/// Unpacks a stream.
 pub(super) fn stream(
     source: &mut dyn Read,
     expected: Option<u64>,
     scratch: &Scratch,
     heed: &mut Heed<'_>,
-) -> Result<(File, Form, u64), ImageError> {
-    let count = Cell::new(0);
+) -> Result<Unpacked, ImageError> {
+    let (count, hash) = (Cell::new(0), RefCell::default());
     let mut source = Counted {
         source,
         count: &count,
+        hash: &hash,
     };
     let mut magic = Vec::new();
     (&mut source)
@@ -51,6 +66,9 @@ pub(super) fn stream(
         .read_to_end(&mut magic)
         .map_err(ImageError::Read)?;
     let form = Form::of_head(&magic);
+    if form != Form::Raw {
+        hash.replace(Some(Sha256::new_with_prefix(&magic)));
+    }
     let source = BufReader::with_capacity(STORED, magic.chain(source));
     let mut told = |_| heed(count.get(), expected.unwrap_or(0));
 
@@ -76,7 +94,12 @@ pub(super) fn stream(
             "{} stored bytes came where {expected} were told",
             count.get()
         ))),
-        _ => Ok((file, form, count.get())),
+        _ => Ok(Unpacked {
+            file,
+            form,
+            size: count.get(),
+            digest: hash.take().map(|hash| Digest(hash.finalize().into())),
+        }),
     }
 }
 
@@ -155,16 +178,20 @@ fn fill<'a>(source: &mut dyn Read, buffer: &'a mut [u8]) -> io::Result<&'a [u8]>
     Ok(&buffer[..len])
 }
 
-/// Counts what is read.
+/// Counts what is read, and hashes it where that is wanted.
 struct Counted<'a> {
     source: &'a mut dyn Read,
     count: &'a Cell<u64>,
+    hash: &'a RefCell<Option<Sha256>>,
 }
 
 impl Read for Counted<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let len = self.source.read(buf)?;
         self.count.set(self.count.get() + len as u64);
+        if let Some(hash) = &mut *self.hash.borrow_mut() {
+            hash.update(&buf[..len]);
+        }
         Ok(len)
     }
 }

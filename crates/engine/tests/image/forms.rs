@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use rollsnap_engine::Kind;
 use rollsnap_engine::image::{Access, Form, Image};
-use rollsnap_snapfile::ReadAt;
+use rollsnap_snapfile::{Digest, ReadAt};
+use sha2::{Digest as _, Sha256};
 use zip::CompressionMethod;
 use zip::write::SimpleFileOptions;
 
@@ -54,6 +55,8 @@ proptest! {
                 prop_assert_eq!(image.form().label(), form.label());
                 prop_assert_eq!(image.len(), len as u64);
                 prop_assert_eq!(image.stored_size(), stored.len() as u64);
+                let digest = Digest(Sha256::digest(&stored).into());
+                prop_assert!(image.stored_digest().is_none_or(|it| it == digest));
                 check(&image, &plain, &places)?;
             }
         }
@@ -168,4 +171,15 @@ fn nothing_and_little_are_raw() {
         assert_eq!(image.is_empty(), len == 0);
         stream(&vec![0; len]).unwrap_err();
     }
+}
+
+#[test]
+fn the_digest_of_stored_bytes_that_were_unpacked_is_known() {
+    let plain = golden();
+    for stored in [frames(&plain), zstd(&plain), gzip(&plain)] {
+        let image = open(&stored, Access::All).unwrap();
+        let digest = Digest(Sha256::digest(&stored).into());
+        assert_eq!(image.stored_digest(), Some(digest));
+    }
+    assert_eq!(open(&plain, Access::All).unwrap().stored_digest(), None);
 }
