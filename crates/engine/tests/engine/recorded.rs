@@ -42,7 +42,10 @@ async fn what_was_found_is_written_where_the_manifest_is_still_that_one() {
     let (world, manifest) = saved().await;
     let found = judged(&world, &manifest, broken());
     assert!(record(&world.local, &manifest, &found).await.unwrap());
-    assert_eq!(beside(&world.local).await, [found.clone()]);
+    assert_eq!(
+        beside(&world.local).await[..],
+        *std::slice::from_ref(&found)
+    );
     // Somebody wrote it since; then somebody deleted it.
     assert!(!record(&world.local, &manifest, &found).await.unwrap());
     world.local.delete(&manifest.name.manifest()).await.unwrap();
