@@ -59,9 +59,9 @@ const PAGE_SIZE: u32 = 4096;
 /// # Ok::<(), rollsnap_snapfile::bolt::BuildError>(())
 /// ```
 ///
-/// Memory: one open page for each level of the open tree (at most nine tenths of a page, or two
-/// keys, or one pair if that is larger), one for the tree of buckets, and a write buffer of
-/// 256 KiB. It does not grow with the file.
+/// Memory: one open page for each level of the open tree (nine tenths of a page, or two keys, or two
+/// pairs of seven pages together, or one pair if that is larger), those of the tree of buckets, and
+/// a write buffer of 256 KiB. It does not grow with the file.
 ///
 /// After a [`BuildError::Write`] the file is useless and cannot be finished. Any other error
 /// leaves the builder as it was before the call.

@@ -8,8 +8,9 @@ use proptest::prelude::*;
 use rollsnap_snapfile::bolt::{BuildError, Builder, Database};
 use rollsnap_snapfile::{status, verify};
 
-use crate::etcdutl;
+use crate::anatomy::Anatomy;
 use crate::pairs::{Buckets, Pairs, build, hash};
+use crate::{etcdutl, goldens};
 
 fn go_on<T>(_: T) -> ControlFlow<()> {
     ControlFlow::Continue(())
@@ -184,6 +185,35 @@ fn pages_are_filled_to_nine_tenths() {
 }
 
 #[test]
+fn two_pairs_share_a_leaf_where_that_saves_a_page() {
+    // Apart 1 + 1, 1 + 1, 2 + 2 and 11 + 11 pages; together 1, 2, 3 and 21.
+    for (value, leaves) in [(2000, 50), (2100, 100), (5000, 150), (42_000, 1100)] {
+        let pairs = (0..100).map(|n| (vec_of(n, 17), vec![b'v'; value]));
+        let file = build(&Buckets::from([(b"key".to_vec(), pairs.collect())]), 4096);
+        // The metas, a branch, the leaf of the buckets.
+        assert_eq!(file.len(), (2 + leaves + 1 + 1) * 4096 + 32, "{value}");
+    }
+}
+
+#[test]
+fn what_is_built_is_no_larger_than_what_etcds_own_defragmentation_leaves() {
+    for golden in goldens::all() {
+        let buckets = Anatomy::of(&golden.bytes).buckets();
+        let page_size = if golden.name.ends_with("16k") {
+            16384
+        } else {
+            4096
+        };
+        let file = build(&buckets, page_size);
+        assert!(file.len() <= golden.bytes.len() + 32, "{}", golden.name);
+        let report = verify(&&file[..], &mut go_on).unwrap();
+        assert!(report.is_proved(), "{}: {:?}", golden.name, report.findings);
+        let (_, theirs) = status(&&golden.bytes[..], &mut go_on).unwrap();
+        assert_eq!(report.status.unwrap().hash, theirs.hash, "{}", golden.name);
+    }
+}
+
+#[test]
 fn a_trailer_is_all_that_parts_the_two_endings() {
     let one = || {
         let mut database = Builder::new(Cursor::new(Vec::new())).unwrap();
@@ -306,4 +336,58 @@ fn a_full_disk_is_an_error_wherever_it_comes() {
     for left in (0..whole / 2).step_by(70_001) {
         assert!(matches!(attempt(left), Err(BuildError::Write(_))), "{left}");
     }
+}
+
+/// Counts bytes, and keeps none.
+#[derive(Default)]
+struct Sink {
+    at: u64,
+    end: u64,
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.at += bytes.len() as u64;
+        self.end = self.end.max(self.at);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for Sink {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        if let SeekFrom::Start(at) = to {
+            self.at = at;
+        }
+        Ok(self.at)
+    }
+}
+
+/// Bytes that the process held at most, ever: `VmHWM` of proc(5). It needs a process of its own,
+/// as nextest gives it.
+fn most_held() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    let kib = line.unwrap().split_whitespace().nth(1).unwrap();
+    kib.parse::<u64>().unwrap() << 10
+}
+
+#[test]
+fn memory_does_not_grow_with_the_file() {
+    let mut database = Builder::new(Sink::default()).unwrap();
+    database.bucket(b"key").unwrap();
+    let value = vec![b'v'; 400];
+    let mut held = 0;
+    for n in 0..600_000_u32 {
+        database.put(&vec_of(n, 17), &value).unwrap();
+        if n == 1000 {
+            held = most_held();
+        }
+    }
+    let sink = database.finish().unwrap();
+    assert!(sink.end > 250_000_000, "{} bytes", sink.end);
+    assert!(most_held() - held < 1 << 20, "{held}, then {}", most_held());
 }
