@@ -50,6 +50,26 @@ impl Member {
         Err(self.subject.error(ErrorKind::Unsuitable, HASH, message))
     }
 
+    /// Asks up to `wanted`, or up to where the member is.
+    ///
+    /// etcd 3.4 and the first of 3.5 call the very revision of their last compaction compacted, and
+    /// yet hash up to it where it is the newest and none is named.
+    async fn reckon_to(
+        &self,
+        client: &Client,
+        wanted: u64,
+        newest: u64,
+    ) -> Result<MemberHash, SourceError> {
+        match self.reckon(client, Some(wanted.min(newest))).await {
+            Err(refusal) if refusal.kind() == ErrorKind::Compacted && newest <= wanted => {
+                let said = self.reckon(client, None).await?;
+                // It may have gone on meanwhile.
+                (said.revision <= wanted).then_some(said).ok_or(refusal)
+            }
+            said => said,
+        }
+    }
+
     async fn reckon(
         &self,
         client: &Client,
@@ -146,8 +166,7 @@ impl Cluster<'_> {
             };
             match member.meet(listed.id).await {
                 Ok((client, status)) => {
-                    let reached = revision.min(status.revision);
-                    return member.reckon(&client, Some(reached)).await;
+                    return member.reckon_to(&client, revision, status.revision).await;
                 }
                 Err(refusal) => refusals.push(refusal),
             }

@@ -146,6 +146,22 @@ async fn certificates_are_those_of_the_moment() {
     members.hash_kv(1).await.unwrap().remove(0).hash.unwrap();
 }
 
+#[tokio::test]
+async fn a_member_compacted_at_its_newest_revision_is_hashed_all_the_same() {
+    for version in EtcdVersion::ALL {
+        let etcd = EtcdReal::builder().version(version).start().await;
+        fill(&etcd).await;
+        compact(&etcd, 9).await;
+        let members = Members::new([config_for(&etcd)]).unwrap();
+        for revision in [9, 12] {
+            let said = members.hash_kv(revision).await.unwrap().remove(0).hash;
+            assert_eq!(said.unwrap(), etcdctl_says(&etcd, 0));
+        }
+        let said = members.hash_kv(8).await.unwrap().remove(0).hash;
+        assert_says(&said.unwrap_err(), ErrorKind::Compacted, "compacted there");
+    }
+}
+
 /// A cluster of three that knows of all its writes.
 async fn three(builder: EtcdBuilder) -> Vec<EtcdReal> {
     let cluster = builder.start_cluster(3).await;
