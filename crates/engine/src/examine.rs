@@ -14,7 +14,8 @@ use rollsnap_store::ReadBack;
 use tokio::sync::oneshot;
 
 use crate::Codec;
-use crate::codec::pages;
+use crate::codec::{Seekable, pages};
+use crate::image::{Access, Image, ImageError, Scratch};
 use crate::manifest::Contents;
 
 /// Reads a stored snapshot through and says what is wrong with it.
@@ -84,15 +85,17 @@ pub enum ExamineError {
 /// rest it takes no memory.
 pub struct Deep {
     gentle: Gentle,
+    scratch: Scratch,
 }
 
 /// Makes the thread that calls it give way to others.
 pub type Gentle = Arc<dyn Fn() + Send + Sync>;
 
 impl Deep {
-    /// An examiner whose thread calls `gentle` before anything else.
-    pub fn new(gentle: Gentle) -> Self {
-        Self { gentle }
+    /// An examiner whose thread calls `gentle` before anything else, and which unpacks what is
+    /// compressed into `scratch`, where that has room.
+    pub fn new(gentle: Gentle, scratch: Scratch) -> Self {
+        Self { gentle, scratch }
     }
 
     /// Does something on a thread of its own. It hears when nobody waits for it any more.
@@ -129,7 +132,12 @@ impl Examiner for Deep {
         codec: Codec,
         progress: Progress,
     ) -> Result<Examined, ExamineError> {
-        let work = move |stopped: &_| examine(stored, codec, &progress, stopped);
+        let scratch = self.scratch.clone();
+        let work = move |stopped: &_| match unpacked(stored, codec, &scratch, stopped) {
+            Ok(pages) => examine(&*pages, &progress, stopped),
+            Err(Unpacked::Ended) => Err(ExamineError::Ended),
+            Err(Unpacked::Read(error)) => unread(error),
+        };
         self.beside(work).await
     }
 
@@ -186,9 +194,47 @@ impl Drop for StopWhenDropped {
     }
 }
 
-fn examine(
+/// Why there are no pages to look at.
+enum Unpacked {
+    Read(io::Error),
+    Ended,
+}
+
+/// The plain bytes. Leaves of an old database lie scattered, and each would decode a frame of its
+/// own: what is compressed is unpacked once. Where there is no room for that, time is spent.
+fn unpacked(
     stored: Box<dyn ReadBack>,
     codec: Codec,
+    scratch: &Scratch,
+    stopped: &AtomicBool,
+) -> Result<Arc<dyn ReadAt>, Unpacked> {
+    let stored: Arc<dyn ReadAt> = pages(stored, Codec::None).map_err(Unpacked::Read)?.into();
+    if codec == Codec::None {
+        return Ok(stored);
+    }
+    let mut heed = |_, _| {
+        if stopped.load(Ordering::Relaxed) {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    };
+    match Image::open(Arc::clone(&stored), Access::All, scratch, &mut heed) {
+        Ok(image) => Ok(image.bytes()),
+        Err(ImageError::Stopped) => Err(Unpacked::Ended),
+        Err(ImageError::Read(error)) => Err(Unpacked::Read(error)),
+        Err(ImageError::Corrupt(what)) => {
+            let error = io::Error::new(io::ErrorKind::InvalidData, what);
+            Err(Unpacked::Read(error))
+        }
+        Err(_) => match Seekable::open(stored) {
+            Ok(frames) => Ok(Arc::new(frames)),
+            Err(error) => Err(Unpacked::Read(error)),
+        },
+    }
+}
+
+fn examine(
+    pages: &dyn ReadAt,
     progress: &Progress,
     stopped: &AtomicBool,
 ) -> Result<Examined, ExamineError> {
@@ -199,24 +245,27 @@ fn examine(
         }
         ControlFlow::Continue(())
     };
-    let report = match pages(stored, codec) {
-        Ok(pages) => verify(&*pages, &mut heed),
-        Err(error) => Err(SnapshotError::Read(error)),
-    };
-    match report {
+    match verify(pages, &mut heed) {
         Ok(report) => Ok(Examined::from(&report)),
-        Err(SnapshotError::Read(error)) if is_content(&error) => Ok(Examined {
-            altered: true,
-            findings: vec![error.to_string()],
-            ..Examined::default()
-        }),
-        Err(SnapshotError::Read(error)) => Err(ExamineError::Read(error)),
+        Err(SnapshotError::Read(error)) => unread(error),
         Err(SnapshotError::Stopped) => Err(ExamineError::Ended),
         Err(error) => Ok(Examined {
             findings: vec![error.to_string()],
             ..Examined::default()
         }),
     }
+}
+
+/// What a failed read says: that the bytes are at fault, or nothing.
+fn unread(error: io::Error) -> Result<Examined, ExamineError> {
+    if !is_content(&error) {
+        return Err(ExamineError::Read(error));
+    }
+    Ok(Examined {
+        altered: true,
+        findings: vec![error.to_string()],
+        ..Examined::default()
+    })
 }
 
 /// Whether the bytes are at fault, which cannot be decoded, and not the disk that gives them.

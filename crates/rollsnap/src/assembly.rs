@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rollsnap_engine::examine::{Deep, Examiner};
+use rollsnap_engine::image::Scratch;
 use rollsnap_engine::manifest::Method;
 use rollsnap_engine::pipeline::Pipeline;
 use rollsnap_engine::{Clock, Kind};
@@ -11,7 +12,7 @@ use rollsnap_store::Store;
 use rollsnap_store::local::LocalDir;
 use rollsnap_store::s3::S3Store;
 
-use crate::config::{ConfigError, Etcd, Fault, Inputs, Making, Settings, Wrong};
+use crate::config::{ConfigError, Etcd, Fault, Inputs, Settings, Wrong};
 use crate::report::{Failure, chain};
 
 /// The directory, to write to. It is made if only it is missing.
@@ -82,12 +83,17 @@ pub fn remote_needed(settings: &Settings) -> Result<Arc<dyn Store>, Failure> {
 }
 
 /// Who verifies what is saved; nobody where the digest is enough.
-fn examiner(making: &Making) -> Option<Arc<dyn Examiner>> {
+fn examiner(settings: &Settings) -> Option<Arc<dyn Examiner>> {
+    let making = &settings.making;
     if making.verify.value == Method::Digest {
         return None;
     }
     let nice = making.verify_nice.value;
-    Some(Arc::new(Deep::new(Arc::new(move || give_way(nice)))))
+    // Beside the snapshots unless somebody says otherwise: /tmp is memory on many machines.
+    let scratch = settings.scratch.as_ref().unwrap_or(&settings.dir);
+    let scratch = Scratch::new(scratch.value.clone());
+    let gentle = Arc::new(move || give_way(nice));
+    Some(Arc::new(Deep::new(gentle, scratch)))
 }
 
 /// Lets the thread that calls this give way to others, 19 at most. Of Linux' threads each has a
@@ -119,7 +125,7 @@ pub fn pipeline(
             .as_ref()
             .map(|timeout| timeout.value),
         quarantine: Arc::new(local.quarantine()),
-        examiner: examiner(&settings.making),
+        examiner: examiner(settings),
         peers: compares.then_some(members as _),
         tool: concat!("rollsnap ", env!("CARGO_PKG_VERSION")).to_owned(),
     })

@@ -5,7 +5,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use rollsnap_engine::examine::{Deep, ExamineError, Examined, Examiner, Progress};
+use rollsnap_engine::examine::{Deep, ExamineError, Examined, Examiner, Gentle, Progress};
+use rollsnap_engine::image::Scratch;
 use rollsnap_engine::{Codec, Manifest};
 use rollsnap_snapfile::Digest;
 use rollsnap_store::{ReadBack, Store};
@@ -18,7 +19,7 @@ use crate::bench::{World, copied, order};
 const PAGE: usize = 4096;
 
 fn deep() -> Deep {
-    Deep::new(Arc::new(|| {}))
+    Deep::new(Arc::new(|| {}), Scratch::new(std::env::temp_dir()))
 }
 
 fn silent() -> Progress {
@@ -175,10 +176,11 @@ async fn an_examination_that_is_dropped_ends_soon_and_leaves_no_thread() {
 async fn its_thread_is_its_own_and_is_made_gentle_before_the_first_read() {
     let (tell, told) = channel();
     let tell = Mutex::new(tell);
-    let deep = Deep::new(Arc::new(move || {
+    let gentle: Gentle = Arc::new(move || {
         let name = std::thread::current().name().map(str::to_owned);
         let _ = tell.lock().expect("nobody panics").send(name);
-    }));
+    });
+    let deep = Deep::new(gentle, Scratch::new(std::env::temp_dir()));
     let steps = Arc::new(Mutex::new(Vec::new()));
     let hears = Arc::clone(&steps);
     let progress: Progress = Arc::new(move |done, total| hears.lock().unwrap().push((done, total)));
