@@ -212,13 +212,15 @@ fn unpacked(
     if codec == Codec::None {
         return Ok(stored);
     }
+    // The table of frames has to be right too, though unpacking passes over it.
+    let frames = Seekable::open(Arc::clone(&stored)).map_err(Unpacked::Read)?;
     let mut heed = |_, _| {
         if stopped.load(Ordering::Relaxed) {
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
     };
-    match Image::open(Arc::clone(&stored), Access::All, scratch, &mut heed) {
+    match Image::open(stored, Access::All, scratch, &mut heed) {
         Ok(image) => Ok(image.bytes()),
         Err(ImageError::Stopped) => Err(Unpacked::Ended),
         Err(ImageError::Read(error)) => Err(Unpacked::Read(error)),
@@ -226,10 +228,7 @@ fn unpacked(
             let error = io::Error::new(io::ErrorKind::InvalidData, what);
             Err(Unpacked::Read(error))
         }
-        Err(_) => match Seekable::open(stored) {
-            Ok(frames) => Ok(Arc::new(frames)),
-            Err(error) => Err(Unpacked::Read(error)),
-        },
+        Err(_) => Ok(Arc::new(frames)),
     }
 }
 
