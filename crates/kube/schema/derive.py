@@ -24,8 +24,9 @@ REGISTRY = os.path.expanduser("~/.cargo/registry/src/*/")
 PB, OPENAPI = "k8s-pb-0.9.0/src", "k8s-openapi-0.29.0/src"
 OPENAPI_VERSIONS = ["v1_37", "v1_36", "v1_35", "v1_34", "v1_33"]
 
-# Never stored, or read by rules of their own (special.rs).
-NOT_STORED = {"admission", "apidiscovery", "imagepolicy", "testapigroup"}
+# Kinds of these are never stored.
+NOT_STORED = {"admission", "apidiscovery", "imagepolicy", "meta", "testapigroup"}
+# Read by rules of their own (special.rs).
 SPECIAL = {
     "meta/v1.Time": "Time",
     "meta/v1.MicroTime": "MicroTime",

@@ -4,6 +4,8 @@ mod clean;
 mod decode;
 mod encrypted;
 mod envelope;
+#[cfg(test)]
+mod every_kind;
 mod keys;
 mod object;
 mod redact;

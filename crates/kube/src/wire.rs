@@ -48,6 +48,7 @@ impl fmt::Display for Payload<'_> {
             Self::Varint(value) => write!(f, "number {value}"),
             Self::Fixed64(_) => f.write_str("8 bytes of fixed length"),
             Self::Fixed32(_) => f.write_str("4 bytes of fixed length"),
+            Self::Bytes([_]) => f.write_str("1 byte"),
             Self::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
         }
     }
