@@ -8,7 +8,7 @@ pub mod backoff;
 pub mod catalog;
 pub mod clock;
 pub mod codec;
-mod compare;
+pub mod compare;
 pub mod drafts;
 pub mod event;
 pub mod examine;

@@ -9,10 +9,10 @@ use rollsnap_snapfile::Digest;
 use rollsnap_store::{ErrorKind, ReadBack, Store, StoreError};
 use tokio::time::Instant;
 
-use crate::compare::{Compared, compare};
+use crate::compare::compare;
 use crate::examine::{ExamineError, Examined, Examiner, Progress};
 use crate::follow::put_manifest;
-use crate::manifest::{Method, Verdict, Verification};
+use crate::manifest::{MAX_MEMBERS, MemberHash, Method, Verdict, Verification};
 use crate::pipeline::Pipeline;
 use crate::quarantine::{Quarantined, move_aside};
 use crate::{Manifest, SnapshotName, image};
@@ -141,7 +141,8 @@ impl Pipeline {
         let Some(stored) = self.reopen(held).await? else {
             return Ok(None);
         };
-        let Compared { members, findings } = compare(held, said, examiner, stored).await?;
+        let comparison = compare(held, &said, examiner, stored).await?;
+        let findings = comparison.findings();
         let result = if findings.is_empty() {
             Verdict::Held
         } else {
@@ -150,7 +151,8 @@ impl Pipeline {
         let (at, took) = (self.clock.now(), began.elapsed());
         let done = Verification::new(at, Method::Deep, result, &findings, took);
         held.verification = Some(done);
-        held.members = members;
+        let members = comparison.members.iter().take(MAX_MEMBERS);
+        held.members = members.map(MemberHash::from).collect();
         Ok(None)
     }
 }
