@@ -23,7 +23,7 @@ from servers import Bucket, Etcd
 ROOT = Path(__file__).resolve().parents[3]
 TRIPLE = "x86_64-unknown-linux-gnu"
 UNITS = {"M": 10**6, "G": 10**9}
-MEMORY = ("save", "zstd")
+MEMORY = ("save", "zstd", "status", "verify")
 # As the image and the unit set it. The contest goes without, which is the worse case.
 MALLOC = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "131072"}
 # The daemon saves this often and rests in between.
@@ -191,7 +191,7 @@ def print_all(results):
               f" its peak), {idle['cpu_in_5_s']:.2f} s CPU in 5 s.")
     print(f"Static stripped binary: {results['binary'] / 1e6:.1f} MB.\n")
     found = report.targets(results["contest"], results["memory"], results["idle"],
-                           results["binary"])
+                           results["binary"], results["bytes"])
     print(report.targets_table(found))
 
 

@@ -17,6 +17,10 @@ ZIP = (
 )
 
 
+# The key of the first put of `fill`.
+FIRST_KEY = "/registry/persistentvolumeclaims/team-28/object-00000001"
+
+
 @dataclass
 class Contestant:
     """One column of commands, run one after another."""
@@ -32,7 +36,9 @@ def contestants(world):
     """All of them, in the order of the table."""
     out = world.folder
     snapshot, archive = out / "snapshot", out / "snapshot.zip"
-    save = [world.rollsnap, "save", "--dir", out]
+    # etcdctl checks nothing of what it saves; what deep verification adds is a row of its own.
+    save = [world.rollsnap, "save", "--dir", out, "--verify", "digest"]
+    deep = [world.rollsnap, "save", "--dir", out]
     etcdctl = [world.tools / "etcdctl-3.5", "snapshot", "save", snapshot]
     drain = [world.programs / "drain", "--endpoint", world.etcd.endpoint,
              "--certificates", world.etcd.certificates]
@@ -50,6 +56,15 @@ def contestants(world):
         Contestant("s3", "rollsnap save --s3", [[*save, "--s3"]], uploads=True),
         Contestant("s3-zstd", "rollsnap save --s3 --compression zstd",
                    [[*save, "--s3", "--compression", "zstd"]], uploads=True),
+        Contestant("save-deep", "rollsnap save, verified deep after it", [deep]),
+        Contestant("etcdutl", "etcdutl 3.5.1 snapshot status (checks no digest)",
+                   [[world.tools / "etcdutl-3.5", "snapshot", "status", world.sample]]),
+        Contestant("status", "rollsnap status, digest checked",
+                   [[world.rollsnap, "status", world.sample]]),
+        Contestant("verify", "rollsnap verify (deep)",
+                   [[world.rollsnap, "verify", world.sample]]),
+        Contestant("get", "rollsnap get of one key",
+                   [[world.rollsnap, "get", world.sample, FIRST_KEY, "-o", "raw"]]),
         Contestant("sequence", "etcdctl 3.5.1, then zip, then rclone",
                    [etcdctl, [sys.executable, "-c", ZIP, snapshot, archive], copy], uploads=True),
     ]

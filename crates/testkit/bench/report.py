@@ -17,7 +17,9 @@ def summary(runs):
         row["wall_max"] = max(run.wall for run in done)
         row["rss"] = max(run.rss for run in done)
         row["runs"] = len(done)
-        for base, key in (("drain", "wall"), ("etcdctl-3.5", "cpu"), ("sequence", "wall")):
+        bases = (("drain", "wall"), ("etcdctl-3.5", "cpu"), ("etcdutl", "cpu"),
+                 ("sequence", "wall"))
+        for base, key in bases:
             if base in runs:
                 pairs = list(zip(done, runs[base]))
                 quiet = [pair for pair in pairs if max(run.others for run in pair) < QUIET]
@@ -61,7 +63,7 @@ def ratio(row, key):
     return f"{row[key]:.2f}" if key in row else ""
 
 
-def targets(rows, memory, idle, binary):
+def targets(rows, memory, idle, binary, size):
     """Each target with what was reached: (text, reached, in quiet rounds alone, limit), smaller is
     better. Those whose runs were left out are missing."""
 
@@ -76,6 +78,7 @@ def targets(rows, memory, idle, binary):
     ratios = [
         ("save: wall / drain", "save", "wall_to_drain", 1.10),
         ("save: CPU / etcdctl 3.5", "save", "cpu_to_etcdctl-3.5", 0.85),
+        ("status: CPU / etcdutl 3.5", "status", "cpu_to_etcdutl", 1.0),
         ("zstd: wall / drain", "zstd", "wall_to_drain", 1.30),
         ("save --s3: wall / sequence", "s3", "wall_to_sequence", 0.5),
         ("save --s3, zstd: wall / sequence", "s3-zstd", "wall_to_sequence", 0.5),
@@ -84,6 +87,10 @@ def targets(rows, memory, idle, binary):
         ("save: peak RSS, MB", lambda: peak("save"), 16),
         ("zstd: peak RSS, MB", lambda: peak("zstd"), 24),
         ("save: local peak / stored", lambda: row("save", "local_peak") / row("save", "stored"), 1),
+        ("status: peak RSS, MB", lambda: peak("status"), 32),
+        ("verify: peak RSS, MB", lambda: peak("verify"), 32),
+        ("verify: CPU s per GB", lambda: row("verify", "cpu") / size * 1e9, 1.5),
+        ("get of one key: wall, ms", lambda: row("get", "wall") * 1000, 50),
         ("zstd: local peak / stored", lambda: row("zstd", "local_peak") / row("zstd", "stored"), 1),
         ("etcd's growth in a save less that in a drain, MB",
          lambda: (row("save", "server_growth") - row("drain", "server_growth")) / MB, 0),
