@@ -4,6 +4,8 @@
 //! The questions themselves are `snapfile`'s and pass through unchanged. They block, for they
 //! read: ask from a thread for blocking work.
 
+use std::fmt;
+
 use rollsnap_snapfile::SnapshotError;
 use sha2::{Digest as _, Sha256};
 
@@ -51,6 +53,12 @@ impl Mark {
         let mut mark = [0; 16];
         mark.copy_from_slice(&Sha256::digest(value)[..16]);
         Self(mark)
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Everything that a command prints: the only place that writes to standard output and error.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 
 use rollsnap_store::StoreError;
 use serde::Serialize;
@@ -26,26 +26,38 @@ pub fn tell(
 ) -> Result<(), Failure> {
     match format {
         Format::Text => print(&text()),
-        Format::Json => {
-            let json = serde_json::to_string_pretty(json);
-            print(&format!(
-                "{}\n",
-                json.expect("plain fields always serialise")
-            ))
-        }
+        Format::Json => self::json(json),
     }
+}
+
+/// Prints a JSON document while it is made: one of many rows is never held whole.
+pub fn json(document: &impl Serialize) -> Result<(), Failure> {
+    pour(|out| {
+        serde_json::to_writer_pretty(&mut *out, document)?;
+        out.write_all(b"\n")
+    })
 }
 
 /// Prints to standard output. A reader that went away (`| head`) is no failure; a result that
 /// could not be written is one.
 pub fn print(text: &str) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    pour(|out| out.write_all(text.as_bytes()))
+}
+
+/// Prints what `write` writes, as it comes. Failures as of [`print()`].
+pub fn pour(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+    let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
+    match write(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(StoreError::io("write to", "standard output", error).into())
         }
         _ => Ok(()),
     }
+}
+
+/// Whether results are seen by somebody, and not read by a program.
+pub fn is_seen() -> bool {
+    io::stdout().is_terminal()
 }
 
 /// Prints a line to standard error.
@@ -113,5 +125,47 @@ impl Table {
             text.push('\n');
         }
         text
+    }
+}
+
+/// Writes rows in columns as [`Table::render`] does, without holding them: they are made twice.
+pub fn columns<const N: usize>(
+    out: &mut dyn Write,
+    heading: [&str; N],
+    rows: impl Iterator<Item = [String; N]> + Clone,
+) -> io::Result<()> {
+    let rows = std::iter::once(heading.map(str::to_owned)).chain(rows);
+    let mut widths = [0; N];
+    for row in rows.clone() {
+        for (widest, cell) in widths.iter_mut().zip(&row) {
+            *widest = cell.chars().count().max(*widest);
+        }
+    }
+    for row in rows {
+        let mut line = String::new();
+        for (cell, wide) in row.iter().zip(widths) {
+            line.push_str(cell);
+            line.extend(std::iter::repeat_n(' ', wide + 2 - cell.chars().count()));
+        }
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_come_out_alike_whether_they_are_held_or_not() {
+        let rows = [["a", "1"], ["schlüssel", ""], ["b", "22222"]];
+        let mut table = Table::new(&["NAME", "N"]);
+        for row in rows {
+            table.push(row.map(str::to_owned).to_vec());
+        }
+        let mut out = Vec::new();
+        let rows = rows.iter().map(|row| row.map(str::to_owned));
+        columns(&mut out, ["NAME", "N"], rows).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), table.render());
     }
 }

@@ -1,5 +1,6 @@
 //! The command line: verbs here, options from the table in [`options`](crate::config::options).
 
+pub mod look;
 pub mod operand;
 mod prove;
 pub mod reference;
@@ -66,6 +67,8 @@ pub enum Verb {
     },
     /// Whether snapshots are whole.
     Verify(verify::Request),
+    /// Inside a snapshot.
+    Look(look::Look),
     /// Whether the configuration is right.
     ConfigCheck,
     /// What is in force and who said it.
@@ -179,6 +182,7 @@ pub fn command() -> Command {
             .arg(name()),
         )
         .subcommands(prove::commands())
+        .subcommands(look::commands())
         .subcommand(config())
         .subcommand(printing(verb(
             "version",
@@ -318,7 +322,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
             (Verb::Completion(shell), matches)
         }
         name => {
-            let verb = prove::parse(name, matches);
+            let look = || look::parse(name, matches).map(Verb::Look);
+            let verb = prove::parse(name, matches).or_else(look);
             (verb.unwrap_or(Verb::Version), matches)
         }
     };

@@ -24,6 +24,7 @@ pub fn page() -> String {
         section(&mut page, "rollsnap", verb);
     }
     page.push_str("\n## Exit codes\n\n| code | kind | means |\n|---|---|---|\n| 0 | | done |\n");
+    page.push_str("| 1 | | `diff --exit-code`: something differs |\n");
     for kind in Kind::ALL {
         // Writing to a text cannot fail.
         let _ = writeln!(

@@ -4,6 +4,7 @@ mod config;
 mod copy;
 mod delete;
 mod list;
+mod look;
 mod operand;
 mod progress;
 mod prune;
@@ -98,10 +99,7 @@ pub fn run(invocation: Invocation) -> ExitCode {
         Err(Failure::new(Kind::Bug, message))
     });
     runtime.shutdown_timeout(LINGER);
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => fail(&failure),
-    }
+    result.unwrap_or_else(|failure| fail(&failure))
 }
 
 async fn work(
@@ -109,7 +107,7 @@ async fn work(
     flags: Flags,
     environment: Environment,
     format: Format,
-) -> Result<(), Failure> {
+) -> Result<ExitCode, Failure> {
     let orders = Orders::listen()
         .map_err(|error| Failure::new(Kind::Bug, format!("listen for signals: {error}")))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -130,13 +128,13 @@ async fn work(
     }
 }
 
-async fn carry_out(verb: &Verb, context: &Context) -> Result<(), Failure> {
+async fn carry_out(verb: &Verb, context: &Context) -> Result<ExitCode, Failure> {
     // The daemon deals with a stop itself; every other verb is dropped, which leaves nothing.
     if *verb == Verb::Run {
-        return run::run(context).await;
+        return run::run(context).await.map(|()| ExitCode::SUCCESS);
     }
     let work = async {
-        match verb {
+        let done = match verb {
             Verb::Run => Ok(()),
             Verb::Save { name } => save::run(context, name.as_deref()).await,
             Verb::List => list::run(context).await,
@@ -146,6 +144,8 @@ async fn carry_out(verb: &Verb, context: &Context) -> Result<(), Failure> {
             Verb::Download { name } => copy::download(context, name).await,
             Verb::Status { operand } => status::run(context, operand).await,
             Verb::Verify(request) => verify::run(context, request).await,
+            // The one whose answer may be in its exit code.
+            Verb::Look(look) => return look::run(context, look).await,
             Verb::ConfigCheck => config::check(context),
             Verb::ConfigShow => config::show(context),
             Verb::Version => version::run(context.format),
@@ -154,7 +154,8 @@ async fn carry_out(verb: &Verb, context: &Context) -> Result<(), Failure> {
                 clap_complete::generate(*shell, &mut cli::command(), "rollsnap", &mut script);
                 output::print(&String::from_utf8_lossy(&script))
             }
-        }
+        };
+        done.map(|()| ExitCode::SUCCESS)
     };
     // The work is asked first: a save whose snapshot stands has more to say of a stop than this.
     let result = tokio::select! {
