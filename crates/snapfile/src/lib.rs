@@ -10,6 +10,45 @@
 //! +--------+--------+--------+-- ... --+--------+--------+
 //! ```
 //!
+//! The image is a tree of trees. The root holds ten buckets; the bucket `key` holds every change
+//! of every key under its revision, in the order of time, which is why a user's key can only be
+//! found by reading:
+//!
+//! ```text
+//! meta --> root leaf --> alarm auth authRoles authUsers cluster key lease members meta ...
+//!                                                             |
+//!                       branch: 2_0 | 61_0 | 118_0 | ...  <---'
+//!                                |      |
+//!     leaf: 2_0 2_1 3_0 ... 60_0 '      ' leaf: 61_0 61_0t 62_0 ...
+//!           |                                         ^ a deletion
+//!           KeyValue{key, create_revision, mod_revision, version, value, lease}
+//! ```
+//!
+//! # Questions and who answers
+//!
+//! | question | answer |
+//! |---|---|
+//! | is it what etcd sent, and whole? | [`verify`] |
+//! | what does it hold, in etcdutl's numbers? | [`status`] |
+//! | does it hold what the members hold? | [`mvcc::hash_kv`] |
+//! | which keys were there at a revision, with which values? | [`mvcc::live`], [`mvcc::get`] |
+//! | how is such a file made? | [`bolt::Builder`] |
+//!
+//! Everything is read through [`ReadAt`]: a file, a buffer, something far away.
+//!
+//! ```
+//! use std::ops::ControlFlow;
+//! use rollsnap_snapfile::verify;
+//!
+//! let cut: &[u8] = b"not a snapshot at all";
+//! let report = verify(&cut, &mut |_| ControlFlow::Continue(()))?;
+//! assert!(!report.is_whole());
+//! assert!(report.findings.iter().any(|finding| finding.what.contains("no valid meta page")));
+//! # Ok::<(), rollsnap_snapfile::SnapshotError>(())
+//! ```
+//!
+//! `cargo run --example status -- FILE` and `--example keys -- FILE` show more.
+//!
 //! This crate knows the bytes and nothing else: no runtime, no sockets, no clock. Every length
 //! and page number is checked before use, for a snapshot is hostile input: it may come from a
 //! broken disk. Sources of the format: etcd `server/etcdserver/api/v3rpc/maintenance.go` and
