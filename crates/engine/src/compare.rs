@@ -128,11 +128,11 @@ impl Comparison {
         self.members.iter().filter(is_it)
     }
 
-    /// One text for each member that holds something else, and one more where those are many:
-    /// then it may be the snapshot's own member that went astray.
+    /// One text for each member that holds something else, and one before them where those are
+    /// many: then it may be the snapshot's own member that went astray.
     pub fn findings(&self) -> Vec<String> {
         let findings = self.differing().filter_map(Judged::finding);
-        findings.chain(self.against()).collect()
+        self.against().into_iter().chain(findings).collect()
     }
 
     /// Tells that more members hold one and the same other thing than hold what the snapshot does.

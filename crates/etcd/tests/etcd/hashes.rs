@@ -9,9 +9,9 @@ use serde_json::Value;
 
 use crate::kit::{assert_says, config_for, member_of};
 
-const PASSWORD: &str = "correct horse";
+pub(crate) const PASSWORD: &str = "correct horse";
 
-fn as_user(etcd: &EtcdReal, name: &str) -> MemberConfig {
+pub(crate) fn as_user(etcd: &EtcdReal, name: &str) -> MemberConfig {
     MemberConfig {
         user: Some(User {
             name: name.to_owned(),

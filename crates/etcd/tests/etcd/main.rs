@@ -7,6 +7,7 @@ mod broken;
 mod hashes;
 mod kit;
 mod members;
+mod offline;
 mod peers;
 mod saves;
 mod strangers;

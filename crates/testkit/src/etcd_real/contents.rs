@@ -68,6 +68,33 @@ impl EtcdReal {
             .await;
     }
 
+    /// Overwrites a value in the database of a server that is stopped, everywhere it stands and by
+    /// one as long: neither etcd nor bbolt keeps a checksum of it, so nobody notices.
+    ///
+    /// # Panics
+    /// When the server runs, or the value is not there.
+    pub fn falsify(&self, value: &[u8], by: &[u8]) {
+        assert!(
+            self.child.is_none(),
+            "etcd holds its database while it runs"
+        );
+        assert_eq!(value.len(), by.len(), "a value has a length");
+        let path = self.data_dir().join("member/snap/db");
+        let mut database = fs::read(&path).expect("the database can be read");
+        let places = |database: &[u8]| -> Vec<usize> {
+            let windows = database.windows(value.len()).enumerate();
+            windows
+                .filter_map(|(at, window)| (window == value).then_some(at))
+                .collect()
+        };
+        let found = places(&database);
+        assert!(!found.is_empty(), "the value is not in the database");
+        for at in found {
+            database[at..at + by.len()].copy_from_slice(by);
+        }
+        fs::write(&path, database).expect("the database can be written");
+    }
+
     /// Adds user and role `root` with this password and demands a user from now on.
     pub async fn enable_auth(&mut self, password: &str) {
         let mut auth = self.client().await.auth_client();
