@@ -4,8 +4,8 @@
     schema/derive.py KUBECTL... > schema/messages.txt
 
 Sources, later ones adding what earlier ones lack:
-1. the Go types linked into each kubectl given, newest first (messages.txt was made from 1.33 and
-   1.27): numbers, JSON names, what is left out when empty, what is a pointer;
+1. the Go types linked into each kubectl given, newest first (messages.txt was made from 1.33 down
+   to 1.27): numbers, JSON names, what is left out when empty, what is a pointer;
 2. the crate k8s-pb: numbers and types of what is newer, or not linked into kubectl;
 3. the crate k8s-openapi, for the JSON names of 2 and for what is required;
 4. facts.txt, written by hand: what 2 and 3 cannot know.
@@ -258,6 +258,24 @@ def read_facts(messages, path):
         own = messages.setdefault(name if name != bare(name) else known or name, fields)
 
 
+def gaps(messages, openapi, keep):
+    """What k8s-openapi has and nobody gives a number for."""
+    by_name = {bare(key).lower(): key for key in keep}
+
+    def names_of(key):
+        for field in messages[key]:
+            if field.name == "~":
+                yield from names_of(by_name[field.shape.lstrip("*").lower()])
+            yield letters(field.name)
+
+    for whole, (_, names, _) in sorted(openapi.items()):
+        key = by_name.get(whole)
+        if key and not key.startswith("meta/"):
+            have = {*names_of(key), "apiversion" if key.endswith("*") else "", "kind" if key.endswith("*") else ""}
+            for missing in sorted(set(names) - have):
+                yield f"{bare(key)} {names[missing]}"
+
+
 def reachable(messages):
     by_name = {bare(key).lower(): key for key in messages}
     todo = [key for key in messages if key.endswith(" *") and key.split("/")[0] not in NOT_STORED]
@@ -277,11 +295,13 @@ def reachable(messages):
 
 
 def main():
-    messages = {}
+    messages, openapi = {}, from_openapi()
     for path in sys.argv[1:]:
         for key, fields in from_go(path).items():
-            messages.setdefault(key, fields)
-    add_newer(messages, from_pb(), from_openapi())
+            own = messages.setdefault(key, [])
+            have = {it.number for it in own}
+            own.extend(it for it in fields if it.number not in have)
+    add_newer(messages, from_pb(), openapi)
     read_facts(messages, f"{HERE}/facts.txt")
     canonical = {bare(key).lower(): bare(key) for key in messages}
     keep = reachable(messages)
@@ -303,8 +323,10 @@ def main():
             if "." in target:
                 target = canonical[target.lower()]
                 target = target.removeprefix(package + ".")
-            field.shape = mark + target
-            print(field)
+            print(Field(field.number, field.name, mark + target, field.always))
+    print("# Known to k8s-openapi, and to no source by its number; named as unknown when met:")
+    for gap in gaps(messages, openapi, keep):
+        print(f"# {gap}")
 
 
 main()

@@ -136,16 +136,20 @@ fn cases() -> Vec<Case> {
 const INTERNAL: [(&str, &str); 2] = [("v1", "PodStatusResult"), ("v1", "RangeAllocation")];
 
 /// Fields that Kubernetes had in one version and k8s-openapi's has not.
-const GONE: [&str; 5] = [
+const GONE: [&str; 8] = [
+    ".status",
     "deviceSelector.deviceClassName",
     "deviceSelector.selectors",
+    "resourceClaims.source",
     "spec.pkixPublicKey",
     "spec.proofOfPossession",
     "spec.workloadRef",
+    "status.resizeStatus",
 ];
 
 /// Fields that k8s-pb's Kubernetes did not have yet, or no more.
-const NEWER: [&str; 24] = [
+const NEWER: [&str; 27] = [
+    ".status",
     "clusterTrustBundle.user",
     "configMap.defaultUser",
     "deviceSelector.deviceClassName",
@@ -157,6 +161,7 @@ const NEWER: [&str; 24] = [
     "items.user",
     "podCertificate.user",
     "projected.defaultUser",
+    "resourceClaims.source",
     "resources.message",
     "secret.defaultUser",
     "serviceAccountToken.user",
@@ -167,6 +172,7 @@ const NEWER: [&str; 24] = [
     "spec.stubPKCS10Request",
     "status.healthStatus",
     "status.nodeAllocatableResourceClaimStatuses",
+    "status.resizeStatus",
     "status.volumeHealth",
     "volumeMounts.bindMountOptions",
     "volumeMounts.volumeStatus",

@@ -264,6 +264,7 @@ fn path_text(path: &[Step<'_>]) -> String {
 }
 
 /// The list of that name, made if there is none.
+#[expect(clippy::expect_used, reason = "made a list just before")]
 fn items_of<'a>(object: &'a mut Map<String, Value>, name: &'static str) -> &'a mut Vec<Value> {
     let list = object.entry(name).or_insert(Value::Null);
     if !list.is_array() {
