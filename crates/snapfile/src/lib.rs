@@ -28,8 +28,8 @@
 //!
 //! | question | answer |
 //! |---|---|
-//! | is it what etcd sent, and whole? | [`verify`] |
-//! | what does it hold, in etcdutl's numbers? | [`status`] |
+//! | is it what etcd sent, and whole? | [`verify()`] |
+//! | what does it hold, in etcdutl's numbers? | [`status()`] |
 //! | does it hold what the members hold? | [`mvcc::hash_kv`] |
 //! | which keys were there at a revision, with which values? | [`mvcc::live`], [`mvcc::get`] |
 //! | how is such a file made? | [`bolt::Builder`] |
