@@ -10,7 +10,7 @@ use crate::{Digest, ReadAt, SnapshotError};
 
 /// Sectors are 512 bytes and every page is a multiple, so a size that leaves 32 ends in a digest
 /// (etcd `client/v3/snapshot/v3_snapshot.go`, `hasChecksum`).
-const SECTOR: u64 = 512;
+pub(crate) const SECTOR: u64 = 512;
 
 /// Checks a snapshot stream against the digest that etcd sends as its last 32 bytes.
 ///

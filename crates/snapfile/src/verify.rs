@@ -7,8 +7,8 @@ use std::ops::ControlFlow;
 
 use crate::bolt::{Database, Ended, Visitor, walk};
 use crate::mvcc::{Audit, Status, Tally, Window, is_records, record_of};
-use crate::trailer::{self, Trailer};
-use crate::{Digest, Finding, ReadAt, SnapshotError};
+use crate::trailer::{self, SECTOR, Trailer};
+use crate::{Finding, ReadAt, SnapshotError};
 
 /// Findings that are listed. A file of noise has one for every page.
 const LISTED: usize = 100;
@@ -39,16 +39,16 @@ pub struct Report {
 }
 
 impl Report {
-    /// What is known when only the digest was looked at.
-    pub fn of_digest(trailer: Trailer) -> Self {
-        let wrong = match &trailer {
-            Trailer::Held(_) | Trailer::Absent => None,
-            Trailer::Wrong { claimed, actual } => Some(mismatch(claimed, actual)),
-        };
+    /// What is known of a file of `size` bytes when only the digest was looked at.
+    pub fn of_digest(trailer: Trailer, size: u64) -> Self {
+        let short = (size <= SECTOR).then(|| Finding::of_file("is too short for a database"));
         Self {
             trailer,
             status: None,
-            findings: wrong.into_iter().collect(),
+            findings: short
+                .or_else(|| fault_of(&trailer, size))
+                .into_iter()
+                .collect(),
             unlisted: 0,
         }
     }
@@ -118,10 +118,19 @@ pub fn digest_at_end(file: &dyn ReadAt, heed: Heed<'_>) -> Result<Trailer, Snaps
     trailer::check(file, &mut |done| heed(Progress { done, total }))
 }
 
-fn mismatch(claimed: &Digest, actual: &Digest) -> Finding {
-    Finding::of_file(format!(
-        "digest mismatch: etcd sent {claimed}, the bytes give {actual}"
-    ))
+/// What the end of a file of `size` bytes says against it.
+fn fault_of(trailer: &Trailer, size: u64) -> Option<Finding> {
+    let what = match trailer {
+        Trailer::Held(_) => return None,
+        Trailer::Absent if size.is_multiple_of(SECTOR) => return None,
+        Trailer::Absent => {
+            format!("{size} bytes are neither whole pages nor pages and a digest: it was cut")
+        }
+        Trailer::Wrong { claimed, actual } => {
+            format!("digest mismatch: etcd sent {claimed}, the bytes give {actual}")
+        }
+    };
+    Some(Finding::of_file(what))
 }
 
 /// How closely a database is looked at.
@@ -168,16 +177,10 @@ impl<'f, 'h> Reading<'f, 'h> {
         let total = self.size.saturating_mul(2);
         let heed = &mut self.heed;
         let trailer = trailer::check(self.file, &mut |done| heed(Progress { done, total }))?;
-        if self.rigour == Rigour::All {
-            let size = self.size;
-            match &trailer {
-                Trailer::Held(_) => {}
-                Trailer::Absent if size.is_multiple_of(512) => {}
-                Trailer::Absent => self.list(Finding::of_file(format!(
-                    "{size} bytes are neither whole pages nor pages and a digest: it was cut"
-                ))),
-                Trailer::Wrong { claimed, actual } => self.list(mismatch(claimed, actual)),
-            }
+        if self.rigour == Rigour::All
+            && let Some(fault) = fault_of(&trailer, self.size)
+        {
+            self.list(fault);
         }
         Ok(trailer)
     }

@@ -30,6 +30,7 @@ impl Opened {
             stop: stop.clone(),
         };
         let bar = Bar::new();
+        bar.say(format!("{verb} {}", self.name));
         let asked = spawn_blocking(move || {
             question(&bytes, &mut |now| {
                 bar.at(now.done, now.total);
@@ -42,7 +43,13 @@ impl Opened {
         let answer = asked
             .await
             .map_err(|ended| Failure::new(Kind::Bug, format!("the work ended early: {ended}")))?;
-        answer.map_err(|error| self.unanswered(verb, &error))
+        answer.map_err(|error| {
+            if context.orders.stop.is_cancelled() {
+                let message = format!("{verb} {}: stopped before the end", self.location);
+                return Failure::new(Kind::Canceled, message);
+            }
+            self.unanswered(verb, &error)
+        })
     }
 
     /// Why a question has no answer.
@@ -75,5 +82,43 @@ impl ReadAt for Stoppable {
             return Err(io::Error::other("told to stop"));
         }
         self.bytes.read_at(offset, buf)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::OnceLock;
+
+    use rollsnap_engine::SystemClock;
+    use rollsnap_engine::image::Access;
+    use rollsnap_engine::look::{status, verify};
+
+    use super::*;
+    use crate::commands::operand::Operand;
+    use crate::config::{Environment, Flags};
+    use crate::output::Format;
+    use crate::signals::Orders;
+
+    #[tokio::test]
+    async fn a_stop_ends_any_question_and_is_told_as_one() {
+        let context = Context {
+            flags: Flags::default(),
+            environment: Environment::default(),
+            format: Format::Text,
+            clock: Arc::new(SystemClock),
+            orders: Orders::default(),
+            tended: OnceLock::new(),
+        };
+        let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../snapfile/testdata");
+        let file = format!("{dir}/3.5.1.db.gz");
+        let opened = Operand::open(&context, &file, Access::All).await.unwrap();
+        assert!(opened.ask(&context, "verify", verify).await.is_ok());
+
+        context.orders.stop.cancel();
+        let told = opened.ask(&context, "verify", verify).await.unwrap_err();
+        assert_eq!(told.kind, Kind::Canceled);
+        let told = opened.ask(&context, "status of", status).await.unwrap_err();
+        let words = format!("status of {file}: stopped before the end");
+        assert_eq!((told.kind, told.message), (Kind::Canceled, words));
     }
 }

@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
+use chrono::{DateTime, SecondsFormat, Utc};
+use rollsnap_engine::Kind;
 use rollsnap_engine::image::Access;
 use rollsnap_engine::look::{Member, Status, Trailer, cluster_id, status};
-use rollsnap_engine::manifest::{Id, Verification};
-use rollsnap_engine::{Kind, Manifest};
+use rollsnap_engine::manifest::{Id, Verdict, Verification};
 use serde::Serialize;
 
 use super::Context;
@@ -44,9 +45,11 @@ struct Report<'a> {
     auth_enabled: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     cluster_version: Option<&'a str>,
-    cluster_id: Id,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster_id: Option<Id>,
     /// `manifest`, or `members` where it is computed of them.
-    cluster_id_by: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster_id_by: Option<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     members: Vec<Shown<'a>>,
     digest: Digest,
@@ -54,7 +57,9 @@ struct Report<'a> {
     form: &'static str,
     location: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    taken_at: Option<DateTime<Utc>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     verification: Option<&'a Verification>,
 }
@@ -95,7 +100,7 @@ pub(super) async fn run(context: &Context, operand: &str) -> Result<(), Failure>
                 opened.location
             ),
         )
-        .with_hint("these are not the bytes that etcd sent: restore from another snapshot")),
+        .with_hint("rollsnap verify tells whether its pages are whole; restore from another")),
         Trailer::Held(_) | Trailer::Absent => Ok(()),
     }
 }
@@ -103,9 +108,10 @@ pub(super) async fn run(context: &Context, operand: &str) -> Result<(), Failure>
 impl<'a> Report<'a> {
     fn of(opened: &'a Opened, trailer: Trailer, status: &'a Status) -> Self {
         let manifest = opened.manifest.as_ref();
-        let (cluster, cluster_id_by) = match manifest {
-            Some(manifest) => (manifest.cluster_id, "manifest"),
-            None => (Id(cluster_id(&status.members)), "members"),
+        let cluster = match manifest {
+            Some(manifest) => Some((manifest.cluster_id, "manifest")),
+            None if status.members.is_empty() => None,
+            None => Some((Id(cluster_id(&status.members)), "members")),
         };
         Self {
             hash: status.hash,
@@ -129,20 +135,20 @@ impl<'a> Report<'a> {
             alarms: status.alarms,
             auth_enabled: status.auth_enabled,
             cluster_version: status.cluster_version.as_deref(),
-            cluster_id: cluster,
-            cluster_id_by,
+            cluster_id: cluster.map(|(id, _)| id),
+            cluster_id_by: cluster.map(|(_, by)| by),
             members: status.members.iter().map(Shown::of).collect(),
             digest: Digest::of(trailer),
             form: opened.image.form().label(),
             location: &opened.location,
-            name: manifest.map(|manifest| manifest.name.to_string()),
-            verification: manifest.and_then(|manifest: &Manifest| manifest.verification.as_ref()),
+            name: manifest.map(|manifest| manifest.name.as_str()),
+            taken_at: manifest.map(|manifest| manifest.started_at),
+            verification: manifest.and_then(|manifest| manifest.verification.as_ref()),
         }
     }
 
-    /// One line for each, in the order in which people ask.
+    /// A line for each, within 80 columns, in the order in which people ask.
     fn text(&self) -> String {
-        let or_none = |number: Option<u64>| number.map_or("none".to_owned(), |it| it.to_string());
         let mut rows = vec![
             ("hash", format!("{:x}", self.hash)),
             ("revision", self.revision.to_string()),
@@ -170,34 +176,54 @@ impl<'a> Report<'a> {
                     self.records, self.superseded, self.tombstones
                 ),
             ),
-            ("first revision", or_none(self.first_revision)),
+            ("first revision", or(self.first_revision, "none")),
             ("store revision", self.store_revision.to_string()),
-            ("compacted at", or_none(self.compact_revision)),
-            ("raft index", or_none(self.consistent_index)),
-            ("raft term", or_none(self.term)),
+            ("compacted at", or(self.compact_revision, "never")),
+            ("raft index", or(self.consistent_index, "unknown")),
+            ("raft term", or(self.term, "unknown (before 3.5)")),
             ("leases", self.leases.to_string()),
             ("alarms", self.alarms.to_string()),
             (
                 "auth",
                 if self.auth_enabled { "on" } else { "off" }.to_owned(),
             ),
-            (
-                "cluster",
-                format!("{} (by {})", self.cluster_id, self.cluster_id_by),
-            ),
         ];
+        if let (Some(id), Some(by)) = (self.cluster_id, self.cluster_id_by) {
+            rows.push(("cluster", format!("{id} (by its {by})")));
+        }
+        rows.push(("cluster version", or(self.cluster_version, "unknown")));
         let mut label = "members";
         for member in &self.members {
-            let urls = member.peer_urls.join(", ");
-            rows.push((label, format!("{} {} {urls}", member.id, member.name)));
+            let learner = if member.is_learner { " (learner)" } else { "" };
+            rows.push((label, format!("{} {}{learner}", member.id, member.name)));
             label = "";
+            for url in member.peer_urls.iter().chain(member.client_urls) {
+                rows.push((label, format!("  {url}")));
+            }
         }
-        rows.push(("digest", self.digest.text()));
-        rows.push(("kept as", format!("{}, {}", self.form, self.location)));
+        rows.push(("digest", self.digest.word().to_owned()));
+        let digests = self.digest.claimed.iter().chain(&self.digest.actual);
+        let held = self.digest.claimed == self.digest.actual;
+        let shown = if held { 1 } else { 2 };
+        rows.extend(digests.take(shown).map(|digest| ("", digest.clone())));
+        rows.push(("kept as", self.form.to_owned()));
+        rows.push(("in", self.location.to_owned()));
+        if let Some(at) = self.taken_at {
+            rows.push(("taken", moment(at)));
+        }
+        if let Some(done) = self.verification {
+            let result = match done.result {
+                Verdict::Held => "held",
+                Verdict::Corrupt => "corrupt",
+                Verdict::Disputed => "disputed by members",
+            };
+            let (at, method) = (moment(done.at), done.method.as_str());
+            rows.push(("verified", format!("{at} ({method}): {result}")));
+        }
         let mut text = String::new();
         for (label, value) in rows {
             // A String takes everything.
-            let _ = writeln!(text, "{label:<16} {value}");
+            let _ = writeln!(text, "{label:<15} {value}");
         }
         text
     }
@@ -229,13 +255,21 @@ impl Digest {
         }
     }
 
-    fn text(&self) -> String {
+    fn word(&self) -> &'static str {
         match self.state {
-            "held" => format!("held, {}", self.actual.as_deref().unwrap_or_default()),
-            "absent" => "absent: this is a database file, not a snapshot of the API".to_owned(),
-            _ => "WRONG: these are not the bytes that etcd sent".to_owned(),
+            "held" => "held: these are the bytes that etcd sent",
+            "absent" => "absent: a database file, or one that was cut",
+            _ => "WRONG: etcd sent the first, the bytes give the second",
         }
     }
+}
+
+fn or(value: Option<impl ToString>, none: &str) -> String {
+    value.map_or_else(|| none.to_owned(), |value| value.to_string())
+}
+
+fn moment(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 fn bytes(count: u64) -> String {

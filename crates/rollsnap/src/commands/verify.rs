@@ -1,11 +1,17 @@
 //! `rollsnap verify`: whether snapshots are what etcd sent, and whether that is whole.
 
+mod kept;
+mod row;
+
 use rollsnap_engine::catalog::{Entry, Reader};
+use rollsnap_engine::examine::Examined;
 use rollsnap_engine::image::Access;
 use rollsnap_engine::look::{Finding, Report, Trailer, digest_at_end, verify};
-use rollsnap_engine::{Kind, Manifest};
+use rollsnap_engine::manifest::Verdict;
+use rollsnap_engine::{Kind, Manifest, proof};
 use rollsnap_store::Store;
 use serde::Serialize;
+use tokio::time::Instant;
 
 use super::Context;
 use super::operand::Operand;
@@ -13,6 +19,9 @@ use crate::assembly;
 use crate::cli::Side;
 use crate::output::{self, Format};
 use crate::report::Failure;
+
+use kept::Kept;
+use row::{Outcome, Row};
 
 /// What is to be verified, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,44 +32,6 @@ pub struct Request {
     pub all: Option<Side>,
     /// Only digests.
     pub digest_only: bool,
-}
-
-/// What came of one snapshot.
-#[derive(Serialize)]
-struct Row {
-    name: String,
-    location: String,
-    /// `held`, `corrupt`, or `unreadable`.
-    result: &'static str,
-    /// `held`, `absent` or `wrong`; absent where it could not be read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    digest: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hash: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    revision: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    live_keys: Option<u64>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    findings: Vec<Place>,
-    /// Findings beyond those listed.
-    unlisted: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-}
-
-/// One finding.
-#[derive(Serialize)]
-struct Place {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    page: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    bucket: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<String>,
-    what: String,
-    /// All of it, for people.
-    text: String,
 }
 
 #[derive(Serialize)]
@@ -90,7 +61,9 @@ pub(super) async fn run(context: &Context, request: &Request) -> Result<(), Fail
         }
         snapshots.push(row);
     }
-    let corrupt = snapshots.iter().filter(|row| row.result == "corrupt");
+    let corrupt = snapshots
+        .iter()
+        .filter(|row| row.result == Outcome::Corrupt);
     let (bad, all) = (corrupt.count(), snapshots.len());
     if context.format == Format::Json {
         output::tell(context.format, &Verified { snapshots }, String::new)?;
@@ -129,129 +102,76 @@ async fn listed(store: &dyn Store) -> Result<Vec<String>, Failure> {
     Ok(objects.map(|object| format!("{place}/{object}")).collect())
 }
 
+/// Verifies one, and writes down what was found where it is one of the directory's.
 async fn one(context: &Context, operand: &str, digest_only: bool) -> Result<Row, Failure> {
+    let began = Instant::now();
+    let kept = Kept::find(context, operand).await;
+    let (mut row, found) = examine(context, operand, digest_only).await?;
+    let took = began.elapsed();
+    row.seconds = took.as_secs_f64();
+    if let (Some(kept), false) = (kept, digest_only) {
+        let judged = kept.judge(context, found, took);
+        // A manifest that is wrong of bytes that hold is for people to look at.
+        let held = judged.verdict() == Some(Verdict::Held);
+        if held == (row.result == Outcome::Held) {
+            row.recorded = kept.record(&judged).await;
+        }
+    }
+    Ok(row)
+}
+
+async fn examine(
+    context: &Context,
+    operand: &str,
+    digest_only: bool,
+) -> Result<(Row, Examined), Failure> {
     let opened = match Operand::open(context, operand, Access::All).await {
         // What cannot be unpacked is as corrupt as what was unpacked and is wrong.
         Err(failure) if failure.kind == Kind::Corrupt => {
-            let finding = Finding::of_file(failure.to_string());
-            return Ok(Row::of_findings(operand, operand, &[finding]));
+            let row = Row::packed(operand, &failure.message);
+            let found = Examined {
+                altered: true,
+                findings: vec![failure.message],
+                ..Examined::default()
+            };
+            return Ok((row, found));
         }
         opened => opened?,
     };
     let report = if digest_only {
+        let size = opened.image.len();
         let trailer = opened.ask(context, "verify", digest_at_end).await?;
-        Report::of_digest(trailer)
+        let report = Report::of_digest(trailer, size);
+        if report.is_whole() && trailer == Trailer::Absent && opened.manifest.is_none() {
+            let message = format!("verify {}: there is no digest at its end", opened.location);
+            return Err(Failure::new(Kind::Usage, message)
+                .with_hint("its pages tell whether it is whole: leave out --digest"));
+        }
+        report
     } else {
         opened.ask(context, "verify", verify).await?
     };
-    let mut findings = report.findings;
+    let found = Examined {
+        stored: opened.image.stored_digest(),
+        ..Examined::from(&report)
+    };
+    let mut findings = report.findings.clone();
     if let Some(manifest) = &opened.manifest {
-        findings.extend(strange(
-            &report.trailer,
-            report.status.as_ref().map(|it| it.hash),
-            manifest,
-        ));
+        if report.trailer == Trailer::Absent {
+            findings.push(Finding::of_file("there is no digest at its end"));
+        }
+        let strange = proof::strange(manifest, &found);
+        findings.extend(strange.into_iter().map(Finding::of_file));
+        findings.extend(other_hash(manifest, &found).map(Finding::of_file));
     }
-    if let Some(doubt) = &opened.doubt {
-        findings.push(Finding::of_file(doubt.clone()));
-    }
-    Ok(Row {
-        digest: Some(match report.trailer {
-            Trailer::Held(_) => "held",
-            Trailer::Absent => "absent",
-            Trailer::Wrong { .. } => "wrong",
-        }),
-        hash: report.status.as_ref().map(|status| status.hash),
-        revision: report.status.as_ref().map(|status| status.revision),
-        live_keys: report.status.as_ref().map(|status| status.live_keys),
-        unlisted: report.unlisted,
-        ..Row::of_findings(&opened.name, &opened.location, &findings)
-    })
+    findings.extend(opened.doubt.iter().map(Finding::of_file));
+    let row = Row::read(&opened.name, &opened.location, &report, &findings);
+    Ok((row, found))
 }
 
-/// What is another than the manifest tells: the bytes may be a snapshot, and not this one.
-fn strange(trailer: &Trailer, hash: Option<u32>, manifest: &Manifest) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let claimed = manifest.database.digest;
-    match trailer {
-        Trailer::Held(actual) if *actual != claimed => findings.push(Finding::of_file(format!(
-            "the database's digest is {actual}, its manifest tells of {claimed}"
-        ))),
-        Trailer::Absent => findings.push(Finding::of_file("the digest at its end is gone")),
-        Trailer::Held(_) | Trailer::Wrong { .. } => {}
-    }
-    let recorded = manifest.contents.as_ref().map(|contents| contents.hash);
-    if let (Some(hash), Some(recorded)) = (hash, recorded)
-        && hash != recorded
-    {
-        findings.push(Finding::of_file(format!(
-            "the hash is {hash:x}, its manifest tells of {recorded:x}"
-        )));
-    }
-    findings
-}
-
-impl Row {
-    fn of_findings(name: &str, location: &str, findings: &[Finding]) -> Self {
-        Self {
-            name: name.to_owned(),
-            location: location.to_owned(),
-            result: if findings.is_empty() {
-                "held"
-            } else {
-                "corrupt"
-            },
-            digest: None,
-            hash: None,
-            revision: None,
-            live_keys: None,
-            findings: findings.iter().map(Place::of).collect(),
-            unlisted: 0,
-            error: None,
-        }
-    }
-
-    fn unreadable(operand: &str, failure: &Failure) -> Self {
-        Self {
-            result: "unreadable",
-            error: Some(failure.to_string()),
-            ..Self::of_findings(operand, operand, &[])
-        }
-    }
-
-    /// A line, and one for each finding.
-    fn text(&self) -> String {
-        let mut line = format!("{:<10} {}", self.result, self.name);
-        let held = self.result == "held";
-        if let (true, Some(revision), Some(keys), Some(hash)) =
-            (held, self.revision, self.live_keys, self.hash)
-        {
-            line = format!("{line}: revision {revision}, {keys} keys, hash {hash:x}");
-        }
-        if held && self.digest == Some("absent") {
-            line.push_str(", no digest at its end");
-        }
-        let mut lines = vec![line];
-        let below = |text: &str| format!("{:<10} {text}", "");
-        lines.extend(self.error.as_deref().map(below));
-        lines.extend(self.findings.iter().map(|finding| below(&finding.text)));
-        if self.unlisted > 0 {
-            lines.push(below(&format!("and {} more", self.unlisted)));
-        }
-        lines.push(String::new());
-        lines.join("\n")
-    }
-}
-
-impl Place {
-    fn of(finding: &Finding) -> Self {
-        let shown = |bytes: &Vec<u8>| bytes.escape_ascii().to_string();
-        Self {
-            page: finding.page,
-            bucket: finding.bucket.as_ref().map(shown),
-            key: finding.key_text(),
-            what: finding.what.clone(),
-            text: finding.to_string(),
-        }
-    }
+/// Whether the same bytes hash to something else than before.
+fn other_hash(manifest: &Manifest, found: &Examined) -> Option<String> {
+    let before = manifest.contents.as_ref()?.hash;
+    let hash = found.contents.as_ref()?.hash;
+    (hash != before).then(|| format!("the hash is {hash:x}, its manifest tells of {before:x}"))
 }

@@ -1,0 +1,154 @@
+//! What came of one snapshot, for programs and for people.
+
+use rollsnap_engine::look::{Finding, Report, Trailer};
+use serde::Serialize;
+
+use crate::report::Failure;
+
+/// What came of one snapshot.
+#[derive(Serialize)]
+pub(super) struct Row {
+    name: String,
+    location: String,
+    pub(super) result: Outcome,
+    /// `held`, `absent` or `wrong`; absent where it could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hash: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    live_keys: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    findings: Vec<Place>,
+    /// Findings beyond those listed.
+    unlisted: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    /// Whether its manifest tells of this now.
+    pub(super) recorded: bool,
+    pub(super) seconds: f64,
+}
+
+/// The answer in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Outcome {
+    /// Nothing is wrong.
+    Held,
+    /// The bytes are not what they should be.
+    Corrupt,
+    /// Nobody knows.
+    Unreadable,
+}
+
+/// One finding.
+#[derive(Serialize)]
+struct Place {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    page: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bucket: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    what: String,
+    /// All of it, for people.
+    text: String,
+}
+
+impl Row {
+    /// One that was read, with everything that is wrong with it.
+    pub(super) fn read(name: &str, location: &str, report: &Report, findings: &[Finding]) -> Self {
+        let status = report.status.as_ref();
+        Self {
+            digest: Some(match report.trailer {
+                Trailer::Held(_) => "held",
+                Trailer::Absent => "absent",
+                Trailer::Wrong { .. } => "wrong",
+            }),
+            hash: status.map(|status| status.hash),
+            revision: status.map(|status| status.revision),
+            live_keys: status.map(|status| status.live_keys),
+            unlisted: report.unlisted,
+            ..Self::of(name, location, findings)
+        }
+    }
+
+    /// One whose bytes cannot even be unpacked.
+    pub(super) fn packed(operand: &str, why: &str) -> Self {
+        Self::of(operand, operand, &[Finding::of_file(why)])
+    }
+
+    /// One that could not be read, which says nothing of its bytes.
+    pub(super) fn unreadable(operand: &str, failure: &Failure) -> Self {
+        Self {
+            result: Outcome::Unreadable,
+            error: Some(failure.message.clone()),
+            ..Self::of(operand, operand, &[])
+        }
+    }
+
+    fn of(name: &str, location: &str, findings: &[Finding]) -> Self {
+        let result = if findings.is_empty() {
+            Outcome::Held
+        } else {
+            Outcome::Corrupt
+        };
+        Self {
+            name: name.to_owned(),
+            location: location.to_owned(),
+            result,
+            digest: None,
+            hash: None,
+            revision: None,
+            live_keys: None,
+            findings: findings.iter().map(Place::of).collect(),
+            unlisted: 0,
+            error: None,
+            recorded: false,
+            seconds: 0.0,
+        }
+    }
+
+    /// A line, and one for each finding.
+    pub(super) fn text(&self) -> String {
+        let word = match self.result {
+            Outcome::Held => "held",
+            Outcome::Corrupt => "corrupt",
+            Outcome::Unreadable => "unreadable",
+        };
+        let mut line = format!("{word:<10} {}", self.name);
+        let held = self.result == Outcome::Held;
+        if let (true, Some(revision), Some(keys), Some(hash)) =
+            (held, self.revision, self.live_keys, self.hash)
+        {
+            line = format!("{line}: revision {revision}, {keys} keys, hash {hash:x}");
+        }
+        if held && self.digest == Some("absent") {
+            line.push_str(", no digest at its end");
+        }
+        let mut lines = vec![line];
+        let below = |text: &str| format!("{:<10} {text}", "");
+        lines.extend(self.error.as_deref().map(below));
+        lines.extend(self.findings.iter().map(|finding| below(&finding.text)));
+        if self.unlisted > 0 {
+            lines.push(below(&format!("and {} more", self.unlisted)));
+        }
+        lines.push(String::new());
+        lines.join("\n")
+    }
+}
+
+impl Place {
+    fn of(finding: &Finding) -> Self {
+        let shown = |bytes: &Vec<u8>| bytes.escape_ascii().to_string();
+        Self {
+            page: finding.page,
+            bucket: finding.bucket.as_ref().map(shown),
+            key: finding.key_text(),
+            what: finding.what.clone(),
+            text: finding.to_string(),
+        }
+    }
+}
