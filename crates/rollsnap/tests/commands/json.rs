@@ -62,7 +62,7 @@ fn documented(verb: &str) -> (BTreeSet<String>, BTreeSet<String>) {
 
 /// Every document has what is always there, and together they have everything.
 #[track_caller]
-fn assert_documented(verb: &str, documents: &[Value]) {
+pub(crate) fn assert_documented(verb: &str, documents: &[Value]) {
     let (all, always) = documented(verb);
     let mut shown = BTreeSet::new();
     for document in documents {

@@ -22,6 +22,7 @@ mod copies;
 mod etcd_troubles;
 mod json;
 mod log_lines;
+mod look;
 mod proven;
 mod reload;
 mod restore;

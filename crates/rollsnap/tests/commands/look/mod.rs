@@ -1,0 +1,11 @@
+//! Looking inside a snapshot: what `ls`, `get`, `diff` and `du` say is what etcd itself says, of
+//! keys and values such as Kubernetes writes.
+
+mod cluster;
+
+mod broken;
+mod differences;
+mod documents;
+mod lists;
+mod room;
+mod values;
