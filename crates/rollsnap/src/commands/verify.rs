@@ -44,6 +44,12 @@ pub(super) async fn run(context: &Context, request: &Request) -> Result<(), Fail
         Some(side) => everything(context, side).await?,
         None => request.operands.clone(),
     };
+    if operands.is_empty() {
+        // Nothing that was looked at is no good news to whoever reads only exit codes.
+        let message = "verify: there are no snapshots";
+        return Err(Failure::new(Kind::Usage, message)
+            .with_hint("rollsnap config show tells which directory and bucket were looked into"));
+    }
     let mut snapshots = Vec::new();
     let mut first = None;
     for operand in &operands {

@@ -203,6 +203,9 @@ async fn verify_all_tells_of_every_snapshot_of_the_directory() {
     let etcd = EtcdReal::builder().start().await;
     etcd.put("a", "b").await;
     let dir = tempfile::tempdir().unwrap();
+    let none = Program::new(["verify", "--all"]).dir(dir.path()).run();
+    none.await
+        .fails(Kind::Usage, &["there are no snapshots", "hint: "]);
     for name in ["one", "two"] {
         let save = Program::new(["save", "--name", name]);
         save.dir(dir.path()).etcd(&etcd).run().await.ok();
