@@ -183,13 +183,15 @@ impl Subject {
     /// The call was answered with a gRPC status other than OK.
     fn of_answer(&self, verb: &str, code: i32, text: &str) -> Option<Finding> {
         let says = |words: &str| text.contains(words);
-        if says("user name is empty") || says("user name not found") && self.user.is_none() {
+        // A client certificate's name is a user too, where no other is given.
+        let is_unknown = says("user name not found") || says("user not found");
+        if says("user name is empty") || is_unknown && self.user.is_none() {
             return Some(
                 denied("etcd wants a user")
                     .with_hint("give one with the role root: --user and --password-file"),
             );
         }
-        if says("authentication failed") || says("user name not found") {
+        if says("authentication failed") || is_unknown {
             let user = self.user.as_deref().unwrap_or_default();
             return Some(
                 denied(format!(

@@ -7,7 +7,7 @@ use rollsnap_testkit::etcd_real::{EtcdBuilder, EtcdReal, EtcdVersion};
 use rollsnap_testkit::tls::Certificates;
 use serde_json::Value;
 
-use crate::kit::{assert_says, config_for, member_of};
+use crate::kit::{assert_says, config_for, drain, member_of};
 
 pub(crate) const PASSWORD: &str = "correct horse";
 
@@ -131,6 +131,25 @@ async fn only_roots_own_are_told_a_hash() {
         );
         assert!(error.hint().unwrap().contains("grant-role reader root"));
         ask(as_user(&etcd, "root")).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_names_no_user_is_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let certificates = Certificates::issue(dir.path(), &[]);
+    for version in EtcdVersion::ALL {
+        let guarded = EtcdReal::builder().version(version).tls(&certificates);
+        let mut etcd = guarded.start().await;
+        etcd.enable_auth(PASSWORD).await;
+        let member = member_of(&etcd);
+        for error in [
+            member.hash_kv(None).await.unwrap_err(),
+            drain(&member).await.error(),
+        ] {
+            assert_says(&error, ErrorKind::Denied, "etcd wants a user");
+            assert!(error.hint().unwrap().contains("--user and --password-file"));
+        }
     }
 }
 

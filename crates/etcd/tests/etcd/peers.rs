@@ -122,6 +122,12 @@ async fn refusals_are_understood_in_any_versions_words() {
             "may not ask for hashes",
         ),
         (
+            2,
+            "auth: user not found",
+            ErrorKind::Denied,
+            "etcd wants a user",
+        ),
+        (
             3,
             "etcdserver: user name is empty",
             ErrorKind::Denied,
