@@ -12,8 +12,8 @@ use sha2::{Digest as _, Sha256};
 use crate::{Kind, image};
 
 pub use rollsnap_snapfile::mvcc::{
-    BucketUsage, Change, Fate, LiveKey, Member, OwnedKey, Record, Revision, Status, Stored, Usage,
-    cluster_id, get, live, revisions, usage, versions,
+    BucketUsage, Change, Fate, HashKv, LiveKey, Member, OwnedKey, Record, Revision, Status, Stored,
+    Usage, cluster_id, get, hash_kv, live, revisions, usage, versions,
 };
 pub use rollsnap_snapfile::{
     Finding, Heed, ReadAt, Report, Trailer, digest_at_end, status, verify,

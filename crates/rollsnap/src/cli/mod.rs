@@ -1,5 +1,6 @@
 //! The command line: verbs here, options from the table in [`options`](crate::config::options).
 
+pub mod hashkv;
 pub mod look;
 pub mod operand;
 mod prove;
@@ -67,6 +68,8 @@ pub enum Verb {
     },
     /// Whether snapshots are whole.
     Verify(verify::Request),
+    /// A snapshot's hash, and the members'.
+    HashKv(hashkv::HashKv),
     /// Inside a snapshot.
     Look(look::Look),
     /// Whether the configuration is right.
@@ -182,6 +185,7 @@ pub fn command() -> Command {
             .arg(name()),
         )
         .subcommands(prove::commands())
+        .subcommand(hashkv::command())
         .subcommands(look::commands())
         .subcommand(config())
         .subcommand(printing(verb(
@@ -309,6 +313,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
         }
         "upload" => (Verb::Upload { name: given() }, matches),
         "download" => (Verb::Download { name: given() }, matches),
+        hashkv::NAME => (Verb::HashKv(hashkv::parse(matches)), matches),
         "config" => match matches.subcommand() {
             Some(("show", matches)) => (Verb::ConfigShow, matches),
             Some((_, matches)) => (Verb::ConfigCheck, matches),

@@ -70,7 +70,7 @@ pub enum Group {
     Directory,
     /// Where snapshots are unpacked: every command that reads one.
     Reading,
-    /// The etcd member: `run` and `save`.
+    /// The etcd member: `run`, `save` and `hashkv`.
     Etcd,
     /// When snapshots are taken and how many are kept: `run` and `prune`.
     Schedule,

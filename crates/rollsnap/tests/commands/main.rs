@@ -20,6 +20,7 @@ mod by_hand;
 mod compared;
 mod copies;
 mod etcd_troubles;
+mod hashkv;
 mod json;
 mod log_lines;
 mod look;
