@@ -4,6 +4,7 @@
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rollsnap_engine::Kind;
 use rollsnap_engine::look::{self, Heed, LookError, ReadAt};
@@ -16,8 +17,7 @@ use super::progress::Bar;
 use crate::report::Failure;
 
 impl Opened {
-    /// Asks, and tells a failure as one of `verb`. Questions without progress pass the second
-    /// argument by; they are stopped all the same, for nothing more is read then.
+    /// Asks, and tells a failure as one of `verb`. The question tells its progress.
     pub(super) async fn ask<T: Send + 'static>(
         &self,
         context: &Context,
@@ -25,21 +25,46 @@ impl Opened {
         question: impl FnOnce(&dyn ReadAt, Heed<'_>) -> Result<T, LookError> + Send + 'static,
     ) -> Result<T, Failure> {
         let stop = context.orders.stop.clone();
-        let bytes = Stoppable {
-            bytes: self.image.bytes(),
-            stop: stop.clone(),
-        };
         let bar = Bar::new();
         bar.say(format!("{verb} {}", self.name));
-        let asked = spawn_blocking(move || {
-            question(&bytes, &mut |now| {
+        let question = move |bytes: &dyn ReadAt| {
+            question(bytes, &mut |now| {
                 bar.at(now.done, now.total);
                 if stop.is_cancelled() {
                     return ControlFlow::Break(());
                 }
                 ControlFlow::Continue(())
             })
-        });
+        };
+        self.put(context, verb, None, question).await
+    }
+
+    /// Asks what tells no progress: the bar shows how much was read.
+    pub(super) async fn look<T: Send + 'static>(
+        &self,
+        context: &Context,
+        verb: &str,
+        question: impl FnOnce(&dyn ReadAt) -> Result<T, LookError> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let bar = Bar::endless();
+        bar.say(format!("{verb} {}", self.name));
+        self.put(context, verb, Some(bar), question).await
+    }
+
+    async fn put<T: Send + 'static>(
+        &self,
+        context: &Context,
+        verb: &str,
+        bar: Option<Bar>,
+        question: impl FnOnce(&dyn ReadAt) -> Result<T, LookError> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let bytes = Stoppable {
+            bytes: self.image.bytes(),
+            stop: context.orders.stop.clone(),
+            read: AtomicU64::new(0),
+            bar,
+        };
+        let asked = spawn_blocking(move || question(&bytes));
         let answer = asked
             .await
             .map_err(|ended| Failure::new(Kind::Bug, format!("the work ended early: {ended}")))?;
@@ -70,6 +95,10 @@ impl Opened {
 struct Stoppable {
     bytes: Arc<dyn ReadAt>,
     stop: CancellationToken,
+    /// Bytes that were read.
+    read: AtomicU64,
+    /// The bar that shows them.
+    bar: Option<Bar>,
 }
 
 impl ReadAt for Stoppable {
@@ -81,7 +110,13 @@ impl ReadAt for Stoppable {
         if self.stop.is_cancelled() {
             return Err(io::Error::other("told to stop"));
         }
-        self.bytes.read_at(offset, buf)
+        self.bytes.read_at(offset, buf)?;
+        let len = buf.len() as u64;
+        let read = self.read.fetch_add(len, Ordering::Relaxed) + len;
+        if let Some(bar) = &self.bar {
+            bar.at(read, read);
+        }
+        Ok(())
     }
 }
 

@@ -128,12 +128,12 @@ impl Pair<'_> {
             move |file: &dyn ReadAt| Wanted::read(&what, file, at)
         };
         let in_b = read(self.diff.at_b);
-        let told = self.b.ask(self.context, "diff", move |file, _| in_b(file));
+        let told = self.b.look(self.context, "diff", in_b);
         match told.await? {
             Ok(wanted) => Ok(wanted),
             Err(failure) => {
                 let in_a = read(self.diff.at_a);
-                let told = self.a.ask(self.context, "diff", move |file, _| in_a(file));
+                let told = self.a.look(self.context, "diff", in_a);
                 told.await?.map_err(|_| failure)
             }
         }
@@ -152,9 +152,7 @@ impl Pair<'_> {
                 marked: marks(file, at, &wanted)?,
             })
         };
-        opened
-            .ask(self.context, "diff", move |file, _| question(file))
-            .await
+        opened.look(self.context, "diff", question).await
     }
 
     async fn tell(
@@ -214,14 +212,12 @@ impl Pair<'_> {
         let in_b = of(|change| change.b.is_some());
         let (at_a, at_b) = (Some(a.revision), Some(b.revision));
         let (in_a, in_b) = tokio::try_join!(
-            self.a
-                .ask(self.context, "diff", move |file, _| patch::values(
-                    file, at_a, &in_a
-                )),
-            self.b
-                .ask(self.context, "diff", move |file, _| patch::values(
-                    file, at_b, &in_b
-                )),
+            self.a.look(self.context, "diff", move |file| patch::values(
+                file, at_a, &in_a
+            )),
+            self.b.look(self.context, "diff", move |file| patch::values(
+                file, at_b, &in_b
+            )),
         )?;
         let manner = Manner {
             for_apply: false,

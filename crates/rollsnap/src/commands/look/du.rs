@@ -76,7 +76,7 @@ struct Counted {
 pub(super) async fn run(context: &Context, du: &Du) -> Result<(), Failure> {
     let opened = Operand::open(context, &du.snapshot, Access::All).await?;
     let asked = du.clone();
-    let counted = opened.ask(context, "du", move |file, _| count(file, &asked));
+    let counted = opened.look(context, "du", move |file| count(file, &asked));
     let report = Report::of(counted.await?, du.by);
     output::tell(context.format, &report, || {
         let rows = if output::is_seen() {

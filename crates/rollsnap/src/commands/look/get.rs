@@ -63,7 +63,7 @@ pub(super) async fn run(context: &Context, get: &Get) -> Result<(), Failure> {
     }
     let opened = Operand::open(context, &get.snapshot, Access::All).await?;
     let asked = get.clone();
-    let answer = opened.ask(context, "get", move |file, _| ask(file, &asked));
+    let answer = opened.look(context, "get", move |file| ask(file, &asked));
     match answer.await?? {
         Answer::History(key, keys, versions) => {
             history::print(get.form == Some(Form::Json), &key, &keys, &versions)

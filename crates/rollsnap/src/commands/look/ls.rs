@@ -54,7 +54,7 @@ struct Listing<'a> {
 pub(super) async fn run(context: &Context, ls: &Ls) -> Result<(), Failure> {
     let opened = Operand::open(context, &ls.snapshot, Access::All).await?;
     let asked = ls.clone();
-    let answer = opened.ask(context, "ls", move |file, _| ask(file, &asked));
+    let answer = opened.look(context, "ls", move |file| ask(file, &asked));
     let answer = answer.await??;
     let Answer {
         revision,
