@@ -29,7 +29,7 @@ const ARROWS: [(&str, &[&str]); 8] = [
 ];
 
 /// Crates that only one room of the product may know.
-const OWNED: [(&str, &str); 10] = [
+const OWNED: [(&str, &str); 11] = [
     ("etcd-client", "rollsnap-etcd"),
     ("rust-s3", "rollsnap-store"),
     ("reqwest", "rollsnap-store"),
@@ -38,6 +38,7 @@ const OWNED: [(&str, &str); 10] = [
     ("zip", "rollsnap-engine"),
     ("zstd", "rollsnap-engine"),
     ("clap", "rollsnap"),
+    ("similar", "rollsnap"),
     ("signal-hook", "rollsnap"),
     ("tracing-subscriber", "rollsnap"),
 ];
