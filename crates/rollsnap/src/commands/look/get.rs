@@ -147,24 +147,25 @@ fn raw(name: &str, keys: &Keys, found: &OwnedKey, manner: Manner) -> Result<(), 
 }
 
 fn can_be_applied(name: &str, shown: &Shown) -> Result<(), Failure> {
-    let what = match shown {
+    let refused = |why: &str| usage(&format!("get {name}: {why}"));
+    match shown {
         Shown::Object {
             is_redacted: true, ..
         }
-        | Shown::Hidden => {
-            let message = format!("get {name}: a Secret without its values is not to be applied");
-            return Err(usage(&message).with_hint("add --show-secrets"));
-        }
-        Shown::Object { omissions, .. } if omissions.is_empty() => return Ok(()),
-        Shown::Object { omissions, .. } => {
-            let first = omissions.first().map(ToString::to_string);
-            let first = legible::line(first.unwrap_or_default().as_bytes());
-            format!("cannot be decoded whole, and is not to be applied: {first}")
-        }
-        Shown::Encrypted(encrypted) => return Err(unreadable(name, encrypted)),
-        Shown::Bytes(_) => "its value is no Kubernetes object".to_owned(),
-    };
-    Err(usage(&format!("get {name}: {what}")))
+        | Shown::Hidden => Err(refused("a Secret without its values is not to be applied")
+            .with_hint("add --show-secrets")),
+        Shown::Object { omissions, .. } => match omissions.first() {
+            None => Ok(()),
+            Some(first) => {
+                let first = legible::line(first.to_string().as_bytes());
+                let why = format!("what would be applied is not all there is: {first}");
+                let hint = "without --for-apply it is printed as far as it can be decoded";
+                Err(refused(&why).with_hint(hint))
+            }
+        },
+        Shown::Encrypted(encrypted) => Err(unreadable(name, encrypted)),
+        Shown::Bytes(_) => Err(refused("its value is no Kubernetes object")),
+    }
 }
 
 fn envelope<'a>(keys: &Keys, found: &'a OwnedKey, shown: &'a Shown) -> Envelope<'a> {

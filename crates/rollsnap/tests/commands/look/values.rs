@@ -301,3 +301,22 @@ async fn the_history_of_a_key_is_all_that_the_snapshot_has_of_it() {
     let raw = cluster.run(&[&gone[..], &["-o", "raw"]].concat()).await;
     raw.fails(Kind::Usage, &["--history is text or -o json"]);
 }
+
+#[tokio::test]
+async fn what_cannot_be_decoded_whole_is_said_and_not_made_to_be_applied() {
+    let cluster = Cluster::new(EtcdVersion::V3_5).await;
+    // An object of the kind `K` of `v`, which nobody knows.
+    let key = "/registry/leases/x/strange";
+    let value = b"k8s\0\x0a\x06\x0a\x01v\x12\x01K\x12\x01\xff";
+    cluster.put(key, value).await;
+    cluster.save("n").await;
+    let said = cluster.run(&["get", "n", key]).await;
+    assert!(said.err.contains("not shown: "), "{}", said.err);
+    assert_eq!(said.ok(), "apiVersion: v\nkind: K\n");
+    let applied = cluster.run(&["get", "n", key, "--for-apply"]).await;
+    applied.fails(
+        Kind::Usage,
+        &["is not all there is", "hint: without --for-apply"],
+    );
+    assert_eq!(cluster.bytes(&["get", "n", key, "-o", "raw"]).await, value);
+}
