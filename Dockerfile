@@ -30,6 +30,7 @@ WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY crates/engine/Cargo.toml crates/engine/
 COPY crates/etcd/Cargo.toml crates/etcd/
+COPY crates/kube/Cargo.toml crates/kube/
 COPY crates/rke/Cargo.toml crates/rke/
 COPY crates/rollsnap/Cargo.toml crates/rollsnap/
 COPY crates/snapfile/Cargo.toml crates/snapfile/
