@@ -6,7 +6,7 @@
 use std::ops::ControlFlow;
 
 use crate::bolt::{Database, Ended, Visitor, walk};
-use crate::mvcc::{Audit, Status, Tally, Window, is_records, record_of};
+use crate::mvcc::{Audit, KEY_BUCKET, Status, Tally, Window, record_of};
 use crate::trailer::{self, SECTOR, Trailer};
 use crate::{Finding, ReadAt, SnapshotError};
 
@@ -240,7 +240,7 @@ impl Visitor for Reading<'_, '_> {
 
     fn pair(&mut self, page: u64, key: &[u8], value: &[u8]) -> ControlFlow<()> {
         self.tally.pair(key, value);
-        if !is_records(&self.bucket) {
+        if self.bucket != KEY_BUCKET {
             return match self.tally.note(&self.bucket, key, value) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(odd) => self.odd(page, key, odd.to_string()),

@@ -11,14 +11,14 @@ use crate::ReadAt;
 use super::db::BoltError;
 use super::page::{HEADER, u32_at, u64_at};
 
-const MAGIC: u32 = 0xED0C_DAED;
-const VERSION: u32 = 2;
+pub(super) const MAGIC: u32 = 0xED0C_DAED;
+pub(super) const VERSION: u32 = 2;
 const LEN: usize = 64;
 const CHECKED: usize = 56;
-const MIN_PAGE: u32 = 1024;
+pub(super) const MIN_PAGE: u32 = 1024;
 const MAX_PAGE: u32 = 1024 << 14;
-/// Where the free list would stand, when it is not kept.
-const NO_FREE_LIST: u64 = u64::MAX;
+/// Stands where the page of the free list would, when it is not kept.
+pub(super) const NO_FREE_LIST: u64 = u64::MAX;
 
 /// One valid meta page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +108,8 @@ impl Meta {
     }
 }
 
-fn fnv1a(bytes: &[u8]) -> u64 {
+/// FNV-1a 64.
+pub(super) fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })

@@ -8,11 +8,11 @@
 //! `pos` counts from the start of its own element (bbolt `internal/common/{page,inode}.go`).
 
 pub(super) const HEADER: usize = 16;
-const ELEMENT: usize = 16;
-const BRANCH: u16 = 0x01;
-const LEAF: u16 = 0x02;
+pub(super) const ELEMENT: usize = 16;
+pub(super) const BRANCH: u16 = 0x01;
+pub(super) const LEAF: u16 = 0x02;
 const FREE_LIST: u16 = 0x10;
-const BUCKET: u32 = 0x01;
+pub(super) const BUCKET: u32 = 0x01;
 
 /// What a page holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

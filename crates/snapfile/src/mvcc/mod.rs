@@ -20,7 +20,7 @@ pub use record::{Record, RecordError};
 pub(crate) use revision::KEY_BUCKET;
 pub use revision::{Change, Revision, RevisionError, last_revision};
 pub use status::Status;
-pub(crate) use status::{Tally, is_records, record as record_of, tell_shares};
+pub(crate) use status::{Tally, record as record_of, tell_shares};
 pub use usage::{BucketUsage, Fate, Stored, Usage, usage};
 pub(crate) use window::Window;
 pub use window::revisions;

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use crate::bolt::{Database, Ended, Visitor, walk};
 use crate::{Finding, SnapshotError};
 
-use super::{Change, KEY_BUCKET, Record};
+use super::{Change, KEY_BUCKET, Record, record_of};
 
 /// One record of the bucket of all records.
 #[derive(Debug, Clone, Copy)]
@@ -49,16 +49,11 @@ impl Visitor for Scan<'_> {
     }
 
     fn pair(&mut self, page: u64, key: &[u8], value: &[u8]) -> ControlFlow<()> {
-        let place = || Finding::of_page(page, "").in_bucket(KEY_BUCKET).at_key(key);
-        let Some(change) = Change::parse(key) else {
-            let what = "is no revision".to_owned();
-            return self.fault(Finding { what, ..place() });
-        };
-        let record = match Record::parse(value) {
-            Ok(record) => record,
-            Err(error) => {
-                let what = error.to_string();
-                return self.fault(Finding { what, ..place() });
+        let (change, record) = match record_of(key, value) {
+            Ok(row) => row,
+            Err(odd) => {
+                let finding = Finding::of_page(page, odd.to_string());
+                return self.fault(finding.in_bucket(KEY_BUCKET).at_key(key));
             }
         };
         let ordinal = self.ordinal;

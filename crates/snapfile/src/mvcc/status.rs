@@ -6,7 +6,7 @@ use crate::SnapshotError;
 use crate::bolt::Database;
 use crate::mvcc::latest::Latest;
 use crate::mvcc::scan::scan;
-use crate::mvcc::{Change, KEY_BUCKET, Member, Record, RecordError, Revision};
+use crate::mvcc::{Change, Member, Record, RecordError, Revision};
 
 /// Everything that one pass over a database tells.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -181,11 +181,6 @@ pub(crate) enum Odd {
 pub(crate) fn record<'a>(key: &[u8], value: &'a [u8]) -> Result<(Change, Record<'a>), Odd> {
     let change = Change::parse(key).ok_or(Odd::Revision)?;
     Ok((change, Record::parse(value)?))
-}
-
-/// Whether a bucket is that of the records.
-pub(crate) fn is_records(bucket: &[u8]) -> bool {
-    bucket == KEY_BUCKET
 }
 
 fn number(value: &[u8]) -> Result<u64, Odd> {

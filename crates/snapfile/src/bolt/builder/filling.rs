@@ -2,12 +2,7 @@
 
 use std::io::{self, Write};
 
-/// Header of a page, and an element of it (see [`super::super::page`] for their fields).
-const HEADER: usize = 16;
-const ELEMENT: usize = 16;
-const BRANCH: u16 = 0x01;
-const LEAF: u16 = 0x02;
-const BUCKET: u32 = 0x01;
+use super::super::page::{BRANCH, BUCKET, ELEMENT, HEADER, LEAF};
 
 /// The elements of a page to be, and the bytes they will point at.
 #[derive(Debug, Default)]

@@ -6,18 +6,14 @@ use sha2::{Digest as _, Sha256};
 
 use crate::Digest;
 
+use super::super::meta::{MAGIC, MIN_PAGE, NO_FREE_LIST, VERSION, fnv1a};
 use super::{BuildError, Filling};
 
-const MIN_PAGE: u32 = 1024;
 const MAX_PAGE: u32 = 64 * 1024;
 const BUFFER: usize = 256 * 1024;
 const META: u16 = 0x04;
-const MAGIC: u32 = 0xED0C_DAED;
-const VERSION: u32 = 2;
 /// bbolt refuses a file that is shorter (bbolt `db.go`, `Open`).
 const MIN_FILE: u64 = 4096;
-/// bbolt's mark for "not persisted: what is not reachable is free".
-const NO_FREE_LIST: u64 = u64::MAX;
 
 /// How much goes into a page.
 #[derive(Debug, Clone, Copy)]
@@ -153,10 +149,4 @@ pub(super) fn append_trailer(file: &mut (impl Read + Write + Seek)) -> io::Resul
     file.write_all(&digest.0)?;
     file.flush()?;
     Ok(digest)
-}
-
-fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
 }
