@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rollsnap_store::{ErrorKind, Location, ObjectName, Store, StoreError, Tail, Upload};
+use rollsnap_store::{ErrorKind, Location, ObjectName, Store, StoreError, Tail, Terms, Upload};
 use tokio::time::{Instant, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -89,7 +89,7 @@ async fn copy(
     if let Some(taken) = taken(&*remote, &name, codec).await? {
         return Err(taken);
     }
-    let mut upload = remote.begin(&name.stored(codec)).await?;
+    let mut upload = remote.begin(&name.stored(codec), Terms::default()).await?;
     let size = upload.part_size();
     let result = async {
         loop {
@@ -132,7 +132,9 @@ pub(crate) fn occupied(location: &Location, object: &ObjectName) -> StoreError {
 
 /// Writes a manifest, replacing an older one whole.
 pub async fn put_manifest(store: &dyn Store, manifest: &Manifest) -> Result<(), StoreError> {
-    let mut upload = store.begin(&manifest.name.manifest()).await?;
+    let mut upload = store
+        .begin(&manifest.name.manifest(), Terms::replacing())
+        .await?;
     upload.write(Bytes::from(manifest.to_bytes())).await?;
     upload.commit().await?;
     Ok(())

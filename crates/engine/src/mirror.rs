@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use rollsnap_snapfile::Digest;
-use rollsnap_store::{ErrorKind, ObjectName, SpoolStore, Store, StoreError, Upload};
+use rollsnap_store::{ErrorKind, ObjectName, SpoolStore, Store, StoreError, Terms, Upload};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
@@ -271,7 +271,7 @@ async fn send(
     manifest: &Manifest,
 ) -> Result<(), CopyError> {
     let mut upload = remote
-        .begin(&entry.object())
+        .begin(&entry.object(), Terms::new_of(entry.size))
         .await
         .map_err(CopyError::Remote)?;
     match pour(local, entry, manifest.stored.content, &mut *upload).await {

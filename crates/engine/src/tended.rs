@@ -12,8 +12,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use rollsnap_store::{
-    BoxRead, ErrorKind, Location, ObjectInfo, ObjectName, Store, StoreError, Upload,
+    BoxRead, Effort, ErrorKind, Location, ObjectInfo, ObjectName, Probe, ReadBack, Store,
+    StoreError, Terms, Ticket, Upload,
 };
 use tokio::runtime::Handle;
 use tokio::time::timeout;
@@ -37,6 +39,15 @@ impl Tended {
         Self { inner, uploads }
     }
 
+    fn tend(&self, upload: Box<dyn Upload>, token: TaskTrackerToken) -> Box<dyn Upload> {
+        Box::new(TendedUpload {
+            upload: Some(upload),
+            location: self.inner.location().clone(),
+            uploads: self.uploads.clone(),
+            _token: token,
+        })
+    }
+
     /// Waits until no upload is left, at most so long. What is left then stays invisible in the
     /// bucket until its own rules remove it.
     pub async fn rest(&self, most: Duration) {
@@ -56,16 +67,38 @@ impl Store for Tended {
         self.inner.location()
     }
 
-    async fn begin(&self, name: &ObjectName) -> Result<Box<dyn Upload>, StoreError> {
+    async fn begin(&self, name: &ObjectName, terms: Terms) -> Result<Box<dyn Upload>, StoreError> {
         // Counted before it exists: nobody must think in between that there is none.
         let token = self.uploads.token();
-        let upload = self.inner.begin(name).await?;
-        Ok(Box::new(TendedUpload {
-            upload: Some(upload),
-            location: self.location().clone(),
-            uploads: self.uploads.clone(),
-            _token: token,
-        }))
+        let upload = self.inner.begin(name, terms).await?;
+        Ok(self.tend(upload, token))
+    }
+
+    async fn resume(
+        &self,
+        name: &ObjectName,
+        ticket: &Ticket,
+        content: Arc<dyn ReadBack>,
+    ) -> Result<Option<Box<dyn Upload>>, StoreError> {
+        let token = self.uploads.token();
+        let upload = self.inner.resume(name, ticket, content).await?;
+        Ok(upload.map(|upload| self.tend(upload, token)))
+    }
+
+    async fn forget(&self, name: &ObjectName, ticket: &Ticket) -> Result<(), StoreError> {
+        self.inner.forget(name, ticket).await
+    }
+
+    async fn sweep(
+        &self,
+        ours: &(dyn for<'a> Fn(&'a ObjectName) -> bool + Send + Sync),
+        before: DateTime<Utc>,
+    ) -> Result<Vec<ObjectName>, StoreError> {
+        self.inner.sweep(ours, before).await
+    }
+
+    async fn probe(&self, effort: Effort) -> Vec<Probe> {
+        self.inner.probe(effort).await
     }
 
     async fn read(
@@ -121,6 +154,14 @@ impl TendedUpload {
 impl Upload for TendedUpload {
     fn part_size(&self) -> usize {
         self.upload.as_ref().expect(HELD).part_size()
+    }
+
+    fn written(&self) -> u64 {
+        self.upload.as_ref().expect(HELD).written()
+    }
+
+    fn ticket(&self) -> Option<Ticket> {
+        self.upload.as_ref().and_then(|upload| upload.ticket())
     }
 
     async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError> {

@@ -8,7 +8,7 @@ use std::io::{self, Write as _};
 
 use bytes::Bytes;
 use rollsnap_store::s3::{Credentials, S3Config, S3Store};
-use rollsnap_store::{ObjectName, Store as _};
+use rollsnap_store::{ObjectName, Store as _, Terms};
 
 #[tokio::main(worker_threads = 2)]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -19,13 +19,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let store = S3Store::open(&S3Config {
         endpoint: endpoint.clone(),
         bucket: bucket.clone(),
-        credentials: Credentials::new(access_key, secret_key),
+        credentials: Credentials::new(access_key, secret_key).into(),
         ..S3Config::default()
     })?;
     store.check_bucket().await?;
 
     let begun = tokio::time::Instant::now();
-    let mut upload = store.begin(&ObjectName::new("example")?).await?;
+    let mut upload = store
+        .begin(&ObjectName::new("example")?, Terms::replacing())
+        .await?;
     let part = upload.part_size();
     let mut left = mib.parse::<usize>()? << 20;
     while left > 0 {

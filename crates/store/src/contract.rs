@@ -13,7 +13,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 
-use crate::{ErrorKind, ObjectInfo, ObjectName, SpoolStore, Store, StoreError, Upload};
+use crate::{ErrorKind, ObjectInfo, ObjectName, SpoolStore, Store, StoreError, Terms, Upload};
 
 /// What the name of every object of the suite begins with.
 const PREFIX: &str = "contract ";
@@ -91,7 +91,7 @@ async fn part_size(store: &dyn Store) -> usize {
 
 async fn begin(store: &dyn Store, name: &ObjectName) -> Box<dyn Upload> {
     store
-        .begin(name)
+        .begin(name, Terms::replacing())
         .await
         .unwrap_or_else(|error| broken("begin", &error))
 }

@@ -10,10 +10,14 @@ pub mod local;
 mod mapped;
 pub mod memory;
 pub mod name;
+mod probe;
 pub mod s3;
 mod store;
 pub mod wrap;
 
 pub use error::{ErrorKind, StoreError};
 pub use name::{NameError, ObjectName};
-pub use store::{BoxRead, Location, ObjectInfo, ReadBack, Spool, SpoolStore, Store, Tail, Upload};
+pub use probe::{Effort, Outcome, Probe};
+pub use store::{
+    BoxRead, Location, ObjectInfo, ReadBack, Spool, SpoolStore, Store, Tail, Terms, Ticket, Upload,
+};

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::{
     BoxRead, ErrorKind, Location, ObjectInfo, ObjectName, ReadBack, Spool, SpoolStore, Store,
-    StoreError, Tail, Upload,
+    StoreError, Tail, Terms, Upload,
 };
 
 /// What a write should carry, and what a read gives at once: small, so that tests see several.
@@ -81,8 +81,8 @@ impl Store for Memory {
         &self.location
     }
 
-    async fn begin(&self, name: &ObjectName) -> Result<Box<dyn Upload>, StoreError> {
-        Ok(Box::new(self.draft(name, Taken::Replace)))
+    async fn begin(&self, name: &ObjectName, terms: Terms) -> Result<Box<dyn Upload>, StoreError> {
+        Ok(Box::new(self.draft(name, Taken::by(terms))))
     }
 
     async fn read(
@@ -157,6 +157,16 @@ enum Taken {
     Replace,
 }
 
+impl Taken {
+    fn by(terms: Terms) -> Self {
+        if terms.replaces {
+            Self::Replace
+        } else {
+            Self::Refuse
+        }
+    }
+}
+
 /// What a draft holds so far.
 #[derive(Debug, Default)]
 struct Content {
@@ -177,6 +187,10 @@ struct Draft {
 impl Upload for Draft {
     fn part_size(&self) -> usize {
         PIECE
+    }
+
+    fn written(&self) -> u64 {
+        self.content.borrow().bytes.len() as u64
     }
 
     async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError> {

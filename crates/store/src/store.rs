@@ -3,13 +3,14 @@
 use std::fmt;
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::stream::BoxStream;
 
-use crate::{ObjectName, StoreError};
+use crate::{Effort, ObjectName, Probe, StoreError};
 
 /// The bytes of one object, in order. Ends early only with an error, never silently.
 pub type BoxRead = BoxStream<'static, Result<Bytes, StoreError>>;
@@ -24,7 +25,47 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn location(&self) -> &Location;
 
     /// Begins an object that stays invisible until it is committed.
-    async fn begin(&self, name: &ObjectName) -> Result<Box<dyn Upload>, StoreError>;
+    async fn begin(&self, name: &ObjectName, terms: Terms) -> Result<Box<dyn Upload>, StoreError>;
+
+    /// Goes on with an upload that an earlier run began, if the far side still has it: its
+    /// [`written`](Upload::written) bytes are there and equal the first of `content`, and whoever
+    /// asks writes what follows. `None` where nothing can be gone on with; nothing of that upload
+    /// is then left.
+    async fn resume(
+        &self,
+        name: &ObjectName,
+        ticket: &Ticket,
+        content: Arc<dyn ReadBack>,
+    ) -> Result<Option<Box<dyn Upload>>, StoreError> {
+        let _ = content;
+        self.forget(name, ticket).await?;
+        Ok(None)
+    }
+
+    /// Frees what the far side holds of an upload that an earlier run began. One that is gone is
+    /// a success.
+    async fn forget(&self, name: &ObjectName, ticket: &Ticket) -> Result<(), StoreError> {
+        let _ = (name, ticket);
+        Ok(())
+    }
+
+    /// Frees what uploads left behind to which nothing was added since `before`, of names that
+    /// are `ours`. Returns them. A store that cannot tell has none.
+    async fn sweep(
+        &self,
+        ours: &(dyn for<'a> Fn(&'a ObjectName) -> bool + Send + Sync),
+        before: DateTime<Utc>,
+    ) -> Result<Vec<ObjectName>, StoreError> {
+        let _ = (ours, before);
+        Ok(Vec::new())
+    }
+
+    /// Tries out what a daemon will need of this store, and tells of each what came of it.
+    /// Leaves nothing behind.
+    async fn probe(&self, effort: Effort) -> Vec<Probe> {
+        let _ = effort;
+        Vec::new()
+    }
 
     /// Reads an object, whole or the bytes of `range` (which must lie inside the object).
     ///
@@ -56,12 +97,56 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn delete(&self, name: &ObjectName) -> Result<(), StoreError>;
 }
 
+/// What is known of an object before its first byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Terms {
+    /// It will have at most so many bytes: a bucket sizes its parts by it. Without, the parts
+    /// are those of a small object.
+    pub at_most: Option<u64>,
+    /// Whether an object that has the name is replaced. Otherwise the commit fails with
+    /// [`AlreadyExists`](crate::ErrorKind::AlreadyExists), in a bucket as far as its server knows
+    /// conditional writes.
+    pub replaces: bool,
+}
+
+impl Terms {
+    /// Of an object whose name nobody has, of at most so many bytes.
+    pub fn new_of(at_most: u64) -> Self {
+        Self {
+            at_most: Some(at_most),
+            replaces: false,
+        }
+    }
+
+    /// Of a small object that takes the place of an older one.
+    pub fn replacing() -> Self {
+        Self {
+            at_most: None,
+            replaces: true,
+        }
+    }
+}
+
+/// What a later run needs to go on with an upload: text of the store that gave it, for no other.
+/// Holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ticket(pub String);
+
 /// An object on its way. Dropped without [`commit`](Upload::commit), it leaves nothing visible;
 /// [`abort`](Upload::abort) also frees what the far side holds for it.
 #[async_trait]
 pub trait Upload: Send {
     /// The number of bytes that a write should carry so that none is copied.
     fn part_size(&self) -> usize;
+
+    /// The bytes that it has: taken by [`write`](Self::write), or there before it was resumed.
+    fn written(&self) -> u64;
+
+    /// What goes on with this upload in another run. `None` while there is nothing to go on with,
+    /// and in stores that cannot; once it is there it does not change.
+    fn ticket(&self) -> Option<Ticket> {
+        None
+    }
 
     /// Takes the next bytes. Returns when there is room for more, not when they are safe.
     async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError>;

@@ -13,7 +13,7 @@ use rollsnap_engine::image::{self, Access, Image, ImageError, Remote};
 use rollsnap_snapfile::ReadAt;
 use rollsnap_store::memory::Memory;
 use rollsnap_store::s3::{Credentials, S3Config, S3Store, Tuning};
-use rollsnap_store::{BoxRead, Location, ObjectInfo, ObjectName, Store, StoreError, Upload};
+use rollsnap_store::{BoxRead, Location, ObjectInfo, ObjectName, Store, StoreError, Terms, Upload};
 use rollsnap_testkit::s3_peer::{ACCESS_KEY, Fault, Rule, S3Peer, SECRET_KEY};
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
@@ -57,8 +57,8 @@ impl Store for Counted {
         self.store.location()
     }
 
-    async fn begin(&self, name: &ObjectName) -> Result<Box<dyn Upload>, StoreError> {
-        self.store.begin(name).await
+    async fn begin(&self, name: &ObjectName, terms: Terms) -> Result<Box<dyn Upload>, StoreError> {
+        self.store.begin(name, terms).await
     }
 
     async fn read(
@@ -101,7 +101,7 @@ impl World {
             endpoint: peer.endpoint(),
             region: Some("us-east-1".to_owned()),
             bucket: "snapshots".to_owned(),
-            credentials: Credentials::new(ACCESS_KEY, SECRET_KEY),
+            credentials: Credentials::new(ACCESS_KEY, SECRET_KEY).into(),
             tuning: Tuning {
                 tries: 1,
                 ..Tuning::default()
@@ -194,7 +194,7 @@ async fn scattered_reads_hold_a_bounded_number_of_blocks() {
     let plain = database(16 << 20, 1);
     let memory = Memory::default();
     let name = ObjectName::new("x").unwrap();
-    let mut upload = memory.begin(&name).await.unwrap();
+    let mut upload = memory.begin(&name, Terms::replacing()).await.unwrap();
     upload.write(plain.clone().into()).await.unwrap();
     let object = upload.commit().await.unwrap();
     let store = Counted::new(Arc::new(memory));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use rollsnap_store::{BoxRead, Location, ObjectInfo, ObjectName, Store, StoreError, Upload};
+use rollsnap_store::{BoxRead, Location, ObjectInfo, ObjectName, Store, StoreError, Terms, Upload};
 
 /// The bar of one command. Gone when it is dropped.
 pub(super) struct Bar(ProgressBar);
@@ -80,8 +80,8 @@ impl Store for Watched<'_> {
         self.store.location()
     }
 
-    async fn begin(&self, name: &ObjectName) -> Result<Box<dyn Upload>, StoreError> {
-        self.store.begin(name).await
+    async fn begin(&self, name: &ObjectName, terms: Terms) -> Result<Box<dyn Upload>, StoreError> {
+        self.store.begin(name, terms).await
     }
 
     async fn read(

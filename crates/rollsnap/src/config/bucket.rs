@@ -48,7 +48,8 @@ impl Bucket {
             credentials: match &self.session_token {
                 Some(token) => keys.with_session_token(token.value.reveal()),
                 None => keys,
-            },
+            }
+            .into(),
             custom_ca: text(&self.custom_ca).map(CustomCa::new),
             ..S3Config::default()
         }

@@ -20,7 +20,7 @@ use super::spool::LocalSpool;
 use super::{PrivateFiles, Quarantine, off_worker, space};
 use crate::{
     BoxRead, ErrorKind, Location, ObjectInfo, ObjectName, ReadBack, Spool, SpoolStore, Store,
-    StoreError, Upload,
+    StoreError, Terms, Upload,
 };
 
 /// Bytes read at once: what one reader holds.
@@ -147,8 +147,8 @@ impl Store for LocalDir {
         &self.location
     }
 
-    async fn begin(&self, name: &ObjectName) -> Result<Box<dyn Upload>, StoreError> {
-        Ok(Box::new(self.write(name, Taken::Replace, None).await?))
+    async fn begin(&self, name: &ObjectName, terms: Terms) -> Result<Box<dyn Upload>, StoreError> {
+        Ok(Box::new(self.write(name, Taken::by(terms), None).await?))
     }
 
     async fn read(

@@ -11,7 +11,7 @@ use rustix::fs::{CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use super::folder::{Folder, Found};
-use crate::{ErrorKind, StoreError};
+use crate::{ErrorKind, StoreError, Terms};
 
 /// What the names of parts end with.
 pub(super) const SUFFIX: &str = ".part";
@@ -24,6 +24,16 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 pub(super) enum Taken {
     Refuse,
     Replace,
+}
+
+impl Taken {
+    pub(super) fn by(terms: Terms) -> Self {
+        if terms.replaces {
+            Self::Replace
+        } else {
+            Self::Refuse
+        }
+    }
 }
 
 /// An unpublished file. Dropping it removes it.

@@ -8,7 +8,9 @@ use async_trait::async_trait;
 
 use super::folder::{Folder, Found};
 use super::{LocalDir, off_worker};
-use crate::{BoxRead, ErrorKind, Location, ObjectInfo, ObjectName, Store, StoreError, Upload};
+use crate::{
+    BoxRead, ErrorKind, Location, ObjectInfo, ObjectName, Store, StoreError, Terms, Upload,
+};
 
 /// A store beside a directory's objects, into which those can be moved. Cheap to clone.
 ///
@@ -71,10 +73,10 @@ impl Store for Quarantine {
         self.dir.location()
     }
 
-    async fn begin(&self, name: &ObjectName) -> Result<Box<dyn Upload>, StoreError> {
+    async fn begin(&self, name: &ObjectName, terms: Terms) -> Result<Box<dyn Upload>, StoreError> {
         let home = self.dir.home().clone();
         off_worker("create", move || home.ready_for_quarantine()).await?;
-        self.dir.begin(name).await
+        self.dir.begin(name, terms).await
     }
 
     async fn read(

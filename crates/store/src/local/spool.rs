@@ -113,6 +113,10 @@ impl Upload for LocalSpool {
         GATHER
     }
 
+    fn written(&self) -> u64 {
+        self.written + self.gathered_bytes as u64
+    }
+
     async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError> {
         self.part("write")?;
         if self.is_sealed() {

@@ -29,5 +29,8 @@ mod transport;
 mod upload;
 
 pub use ca::CustomCa;
-pub use config::{Addressing, ConfigFault, Credentials, ProxyUse, S3Config, Tuning};
+pub use config::{
+    Addressing, ConfigFault, CredentialSource, Credentials, CustomerKey, Encryption, Lock,
+    LockMode, ProxyUse, S3Config, Tuning, Writing,
+};
 pub use store::S3Store;

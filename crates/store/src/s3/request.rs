@@ -281,7 +281,7 @@ mod tests {
         let config = S3Config {
             endpoint: endpoint.into(),
             bucket: bucket.into(),
-            credentials: Credentials::new("key", "secret"),
+            credentials: Credentials::new("key", "secret").into(),
             ..S3Config::default()
         };
         let client = BucketClient::new(&config).unwrap();

@@ -13,7 +13,9 @@ use super::list;
 use super::read;
 use super::request::{BucketClient, Call};
 use super::upload::S3Upload;
-use crate::{BoxRead, ErrorKind, Location, ObjectInfo, ObjectName, Store, StoreError, Upload};
+use crate::{
+    BoxRead, ErrorKind, Location, ObjectInfo, ObjectName, Store, StoreError, Terms, Upload,
+};
 
 /// A folder of a bucket.
 ///
@@ -74,7 +76,7 @@ impl Store for S3Store {
         &self.location
     }
 
-    async fn begin(&self, name: &ObjectName) -> Result<Box<dyn Upload>, StoreError> {
+    async fn begin(&self, name: &ObjectName, _terms: Terms) -> Result<Box<dyn Upload>, StoreError> {
         Ok(Box::new(S3Upload::new(
             Arc::clone(&self.client),
             name.clone(),

@@ -245,6 +245,10 @@ impl Upload for S3Upload {
         self.part_len()
     }
 
+    fn written(&self) -> u64 {
+        self.size
+    }
+
     async fn write(&mut self, mut bytes: Bytes) -> Result<(), StoreError> {
         if matches!(self.state, State::Failed) {
             return Err(self.spent());

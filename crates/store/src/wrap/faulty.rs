@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::{
     BoxRead, ErrorKind, Location, ObjectInfo, ObjectName, ReadBack, Spool, SpoolStore, Store,
-    StoreError, Tail, Upload,
+    StoreError, Tail, Terms, Ticket, Upload,
 };
 
 /// A call that changes or asks the store. What follows a growing spool is not counted: its
@@ -199,10 +199,10 @@ impl<S: Store> Store for Faulty<S> {
         self.inner.location()
     }
 
-    async fn begin(&self, name: &ObjectName) -> Result<Box<dyn Upload>, StoreError> {
+    async fn begin(&self, name: &ObjectName, terms: Terms) -> Result<Box<dyn Upload>, StoreError> {
         let place = self.place(name.as_str());
         let outcome = self.faults.enter(Effect::Begin, &place)?;
-        let upload = outcome.of(self.inner.begin(name).await)?;
+        let upload = outcome.of(self.inner.begin(name, terms).await)?;
         Ok(Box::new(self.wrap(upload, place)))
     }
 
@@ -268,6 +268,14 @@ impl<U: ?Sized> FaultyUpload<U> {
 impl<U: Upload + ?Sized> Upload for FaultyUpload<U> {
     fn part_size(&self) -> usize {
         self.inner.part_size()
+    }
+
+    fn written(&self) -> u64 {
+        self.inner.written()
+    }
+
+    fn ticket(&self) -> Option<Ticket> {
+        self.inner.ticket()
     }
 
     async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError> {

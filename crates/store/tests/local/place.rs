@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use rollsnap_store::local::LocalDir;
-use rollsnap_store::{ObjectName, Store, StoreError};
+use rollsnap_store::{ObjectName, Store, StoreError, Terms};
 use tempfile::TempDir;
 
 /// An open store in a directory of its own, removed with everything in it.
@@ -45,7 +45,7 @@ pub(crate) fn name(text: &str) -> ObjectName {
 }
 
 pub(crate) async fn put(store: &dyn Store, text: &str, content: &[u8]) -> Result<(), StoreError> {
-    let mut upload = store.begin(&name(text)).await?;
+    let mut upload = store.begin(&name(text), Terms::replacing()).await?;
     upload.write(Bytes::copy_from_slice(content)).await?;
     upload.commit().await?;
     Ok(())

@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 
 use bytes::Bytes;
-use rollsnap_store::{ErrorKind, SpoolStore, Store};
+use rollsnap_store::{ErrorKind, SpoolStore, Store, Terms};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::place::{Place, get, name, names, put};
@@ -63,7 +63,11 @@ async fn foreign_things_are_not_read_replaced_or_deleted() {
         assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
         let error = store.delete(&name).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
-        let error = store.begin(&name).await.map(drop).unwrap_err();
+        let error = store
+            .begin(&name, Terms::replacing())
+            .await
+            .map(drop)
+            .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
         let error = store.spool(&name, None).await.map(drop).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
@@ -78,7 +82,11 @@ async fn foreign_things_are_not_read_replaced_or_deleted() {
 async fn what_is_planted_under_the_final_name_in_the_meantime_is_not_replaced() {
     let place = Place::new();
     fs::write(place.path(".outside"), "secret").unwrap();
-    let upload = place.store.begin(&name("begun")).await.unwrap();
+    let upload = place
+        .store
+        .begin(&name("begun"), Terms::replacing())
+        .await
+        .unwrap();
     let spool = place.store.spool(&name("spooled"), None).await.unwrap();
     for text in ["begun", "spooled"] {
         symlink(place.path(".outside"), place.path(text)).unwrap();

@@ -1,7 +1,7 @@
 //! A directory that can be read and not written.
 
 use rollsnap_store::local::LocalDir;
-use rollsnap_store::{ErrorKind, SpoolStore, Store};
+use rollsnap_store::{ErrorKind, SpoolStore, Store, Terms};
 use rollsnap_testkit::mount::Mount;
 
 use crate::place::{Place, get, name, names, put};
@@ -25,7 +25,10 @@ async fn a_read_only_file_system_is_refused_at_the_start_and_can_still_be_read()
     assert_eq!(get(&store, "object").await.unwrap(), b"content");
     let kinds = [
         store.spool(&name("new"), None).await.map(drop),
-        store.begin(&name("new")).await.map(drop),
+        store
+            .begin(&name("new"), Terms::replacing())
+            .await
+            .map(drop),
         store.delete(&name("object")).await,
     ];
     for result in kinds {

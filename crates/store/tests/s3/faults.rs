@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use rollsnap_store::ErrorKind;
+use rollsnap_store::{ErrorKind, Terms};
 use rollsnap_testkit::s3_peer::{Fault, Rule};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpSocket;
@@ -140,7 +140,10 @@ async fn nothing_more_is_taken_once_an_upload_has_failed() {
         )
         .times(99),
     );
-    let mut upload = store.begin(&name("snapshot")).await.unwrap();
+    let mut upload = store
+        .begin(&name("snapshot"), Terms::replacing())
+        .await
+        .unwrap();
     let mut failed = false;
     for _ in 0..4 {
         failed |= upload.write(vec![7; PART].into()).await.is_err();
@@ -155,7 +158,10 @@ async fn nothing_more_is_taken_once_an_upload_has_failed() {
 async fn no_more_parts_are_under_way_than_allowed() {
     let (peer, store) = peer().await;
     peer.script(Rule::on(Method::PUT, Fault::Stall).times(99));
-    let mut upload = store.begin(&name("snapshot")).await.unwrap();
+    let mut upload = store
+        .begin(&name("snapshot"), Terms::replacing())
+        .await
+        .unwrap();
     for _ in 0..2 {
         upload.write(vec![7; PART].into()).await.unwrap();
     }
@@ -182,7 +188,10 @@ async fn no_more_parts_are_under_way_than_allowed() {
 async fn an_abort_frees_the_parts_though_one_is_still_under_way() {
     let (peer, store) = peer().await;
     peer.script(on_part_two(Fault::Stall));
-    let mut upload = store.begin(&name("snapshot")).await.unwrap();
+    let mut upload = store
+        .begin(&name("snapshot"), Terms::replacing())
+        .await
+        .unwrap();
     for _ in 0..2 {
         upload.write(vec![7; PART].into()).await.unwrap();
     }
@@ -339,7 +348,10 @@ async fn a_line_that_is_slow_but_moves_is_waited_for() {
     config.tuning.part_size = 8 * PART;
     let store = S3Store::open(&config).unwrap();
     let begun = tokio::time::Instant::now();
-    let mut upload = store.begin(&name("slow")).await.unwrap();
+    let mut upload = store
+        .begin(&name("slow"), Terms::replacing())
+        .await
+        .unwrap();
     upload.write(vec![7; 4 * PART].into()).await.unwrap();
     upload.commit().await.unwrap();
     assert!(

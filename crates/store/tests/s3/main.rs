@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use http::Method;
 use rollsnap_store::s3::{Credentials, ProxyUse, S3Config, S3Store, Tuning};
-use rollsnap_store::{ObjectName, Store, StoreError};
+use rollsnap_store::{ObjectName, Store, StoreError, Terms};
 use rollsnap_testkit::s3_peer::{ACCESS_KEY, S3Peer, SECRET_KEY};
 
 const BUCKET: &str = "snapshots";
@@ -36,7 +36,7 @@ fn config(endpoint: impl Into<String>) -> S3Config {
         endpoint: endpoint.into(),
         bucket: BUCKET.into(),
         folder: Some("clusters/east".into()),
-        credentials: Credentials::new(ACCESS_KEY, SECRET_KEY),
+        credentials: Credentials::new(ACCESS_KEY, SECRET_KEY).into(),
         tuning: quick(),
         ..S3Config::default()
     }
@@ -58,7 +58,7 @@ fn pattern(size: usize) -> Vec<u8> {
 }
 
 async fn put(store: &S3Store, text: &str, content: &[u8]) -> Result<(), StoreError> {
-    let mut upload = store.begin(&name(text)).await?;
+    let mut upload = store.begin(&name(text), Terms::replacing()).await?;
     for piece in content.chunks(PART) {
         upload.write(piece.to_vec().into()).await?;
     }

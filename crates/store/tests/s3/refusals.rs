@@ -49,7 +49,7 @@ async fn a_wrong_secret_and_an_unknown_key_are_told_apart() {
         ("nobody", SECRET_KEY, "access key", "access_key"),
     ] {
         let mut config = config(peer.endpoint());
-        config.credentials = Credentials::new(access, secret);
+        config.credentials = Credentials::new(access, secret).into();
         let told = refused(&config).await;
         assert_told(&told, ErrorKind::Denied, message, hint);
         assert!(!told.1.contains("canary"), "{told:?}");
@@ -183,7 +183,7 @@ fn every_fault_of_a_configuration_names_its_key_and_the_cure() {
         Some(CustomCa::new(path.display().to_string()))
     };
     let keys = |access: &'static str, secret: &'static str| -> Change {
-        Box::new(move |config| config.credentials = Credentials::new(access, secret))
+        Box::new(move |config| config.credentials = Credentials::new(access, secret).into())
     };
     let endpoint =
         |text: &'static str| -> Change { Box::new(move |config| config.endpoint = text.into()) };
@@ -293,8 +293,9 @@ fn what_people_write_is_right() {
 #[test]
 fn debug_shows_no_secret() {
     let mut config = config("http://h");
-    config.credentials =
-        Credentials::new("key-canary", "secret-canary").with_session_token("token-canary");
+    config.credentials = Credentials::new("key-canary", "secret-canary")
+        .with_session_token("token-canary")
+        .into();
     let store = S3Store::open(&config).unwrap();
     let shown = format!("{config:?} {store:?}");
     assert!(!shown.contains("canary"), "{shown}");

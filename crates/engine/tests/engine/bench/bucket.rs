@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use rollsnap_store::{
-    BoxRead, ErrorKind, Location, ObjectInfo, ObjectName, Store, StoreError, Upload,
+    BoxRead, ErrorKind, Location, ObjectInfo, ObjectName, Store, StoreError, Terms, Ticket, Upload,
 };
 use tokio::time::sleep;
 
@@ -75,8 +75,8 @@ impl<S: Store> Store for Bucket<S> {
         self.inner.location()
     }
 
-    async fn begin(&self, name: &ObjectName) -> Result<Box<dyn Upload>, StoreError> {
-        let inner = self.inner.begin(name).await?;
+    async fn begin(&self, name: &ObjectName, terms: Terms) -> Result<Box<dyn Upload>, StoreError> {
+        let inner = self.inner.begin(name, terms).await?;
         let ways = self.ways.clone();
         let kept = 0;
         Ok(Box::new(BucketUpload { inner, ways, kept }))
@@ -121,6 +121,14 @@ impl BucketUpload {
 impl Upload for BucketUpload {
     fn part_size(&self) -> usize {
         self.inner.part_size()
+    }
+
+    fn written(&self) -> u64 {
+        self.inner.written()
+    }
+
+    fn ticket(&self) -> Option<Ticket> {
+        self.inner.ticket()
     }
 
     async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError> {

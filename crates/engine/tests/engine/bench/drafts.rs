@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use rollsnap_engine::drafts::Drafts;
-use rollsnap_store::{ErrorKind, ObjectName, Store, StoreError};
+use rollsnap_store::{ErrorKind, ObjectName, Store, StoreError, Terms};
 
 #[derive(Debug)]
 pub(crate) struct StoreDrafts<S> {
@@ -15,7 +15,7 @@ pub(crate) struct StoreDrafts<S> {
 
 impl<S: Store> StoreDrafts<S> {
     async fn write(store: &S, name: &ObjectName, bytes: Bytes) -> Result<(), StoreError> {
-        let mut upload = store.begin(name).await?;
+        let mut upload = store.begin(name, Terms::replacing()).await?;
         upload.write(bytes).await?;
         upload.commit().await.map(drop)
     }

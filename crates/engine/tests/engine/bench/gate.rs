@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use rollsnap_store::{
     BoxRead, Location, ObjectInfo, ObjectName, ReadBack, Spool, SpoolStore, Store, StoreError,
-    Tail, Upload,
+    Tail, Terms, Ticket, Upload,
 };
 use tokio::sync::watch;
 use tokio::task::yield_now;
@@ -89,9 +89,9 @@ impl<S: Store> Store for Gated<S> {
         self.inner.location()
     }
 
-    async fn begin(&self, name: &ObjectName) -> Result<Box<dyn Upload>, StoreError> {
+    async fn begin(&self, name: &ObjectName, terms: Terms) -> Result<Box<dyn Upload>, StoreError> {
         self.gate.enter().await;
-        let upload = self.inner.begin(name).await?;
+        let upload = self.inner.begin(name, terms).await?;
         self.gate.leave().await;
         Ok(Box::new(self.wrap(upload)))
     }
@@ -152,6 +152,14 @@ struct GatedUpload<U: ?Sized> {
 impl<U: Upload + ?Sized> Upload for GatedUpload<U> {
     fn part_size(&self) -> usize {
         self.inner.part_size()
+    }
+
+    fn written(&self) -> u64 {
+        self.inner.written()
+    }
+
+    fn ticket(&self) -> Option<Ticket> {
+        self.inner.ticket()
     }
 
     async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError> {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use rollsnap_engine::quarantine::Quarantine;
-use rollsnap_store::{ObjectName, Store, StoreError};
+use rollsnap_store::{ObjectName, Store, StoreError, Terms};
 
 #[derive(Debug)]
 pub(crate) struct StoreQuarantine<R, S> {
@@ -23,7 +23,7 @@ impl<R: Store, S: Store> Quarantine for StoreQuarantine<R, S> {
     async fn take(&self, name: &ObjectName) -> Result<(), StoreError> {
         let pieces = self.objects.read(name, None).await?;
         let pieces: Vec<Bytes> = pieces.try_collect().await?;
-        let mut upload = self.room.begin(name).await?;
+        let mut upload = self.room.begin(name, Terms::replacing()).await?;
         upload.write(pieces.concat().into()).await?;
         upload.commit().await?;
         self.objects.delete(name).await

@@ -20,7 +20,7 @@ use rollsnap_engine::{Catalog, Clock, Codec, Manifest, SnapshotName};
 use rollsnap_snapfile::{Digest, TrailerHasher};
 use rollsnap_store::memory::Memory;
 use rollsnap_store::wrap::{Faults, Faulty};
-use rollsnap_store::{ObjectName, Store};
+use rollsnap_store::{ObjectName, Store, Terms};
 use sha2::{Digest as _, Sha256};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -312,7 +312,7 @@ pub(crate) fn name_of(text: &str) -> SnapshotName {
 }
 
 pub(crate) async fn write(store: &Memory, name: &ObjectName, bytes: &[u8]) {
-    let mut upload = store.begin(name).await.expect("memory");
+    let mut upload = store.begin(name, Terms::replacing()).await.expect("memory");
     upload
         .write(Bytes::copy_from_slice(bytes))
         .await

@@ -1,6 +1,7 @@
 //! The numbering of faults, and what each way of failing leaves.
 
 use super::*;
+use crate::Terms;
 use crate::memory::Memory;
 
 /// Spools one object, lists, and deletes what was there before.
@@ -19,7 +20,13 @@ async fn save(store: &dyn SpoolStore) -> Result<(), StoreError> {
 async fn with_old() -> Memory {
     let memory = Memory::default();
     let old = ObjectName::new("old").unwrap();
-    memory.begin(&old).await.unwrap().commit().await.unwrap();
+    memory
+        .begin(&old, Terms::replacing())
+        .await
+        .unwrap()
+        .commit()
+        .await
+        .unwrap();
     memory
 }
 
