@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::address::Endpoint;
 use super::ca::CustomCa;
+use super::credentials::CredentialSource;
 
 /// One bucket, a folder in it, and how to get there. Nothing is checked before
 /// [`check`](Self::check) or [`S3Store::open`](super::S3Store::open).
@@ -37,21 +38,6 @@ pub struct S3Config {
     pub upload_rate: Option<NonZeroU64>,
     /// Times, tries and sizes. The default is right for a daemon.
     pub tuning: Tuning,
-}
-
-/// From where the keys come.
-#[derive(Debug, Clone)]
-pub enum CredentialSource {
-    /// These keys, as long as the store lives.
-    Keys(Credentials),
-    /// None: requests are not signed.
-    Anonymous,
-}
-
-impl Default for CredentialSource {
-    fn default() -> Self {
-        Self::Keys(Credentials::default())
-    }
 }
 
 /// What every object is written with, beside its bytes.
@@ -119,67 +105,6 @@ pub enum LockMode {
     Governance,
     /// Nobody.
     Compliance,
-}
-
-/// An access key with its secret. The memory is wiped when dropped, and `Debug` shows no value.
-#[derive(Clone, Default)]
-pub struct Credentials {
-    access_key: Zeroizing<String>,
-    secret_key: Zeroizing<String>,
-    session_token: Option<Zeroizing<String>>,
-}
-
-impl From<Credentials> for CredentialSource {
-    fn from(keys: Credentials) -> Self {
-        Self::Keys(keys)
-    }
-}
-
-impl CredentialSource {
-    /// The same in rust-s3's words.
-    pub(super) fn for_signing(&self) -> Result<s3::creds::Credentials, String> {
-        match self {
-            Self::Keys(keys) => keys.for_signing(),
-            Self::Anonymous => s3::creds::Credentials::anonymous().map_err(|e| e.to_string()),
-        }
-    }
-}
-
-impl Credentials {
-    /// A pair of keys, unchecked.
-    pub fn new(access_key: impl Into<String>, secret_key: impl Into<String>) -> Self {
-        Self {
-            access_key: Zeroizing::new(access_key.into()),
-            secret_key: Zeroizing::new(secret_key.into()),
-            session_token: None,
-        }
-    }
-
-    /// Adds the token of temporary keys.
-    #[must_use]
-    pub fn with_session_token(mut self, token: impl Into<String>) -> Self {
-        self.session_token = Some(Zeroizing::new(token.into()));
-        self
-    }
-
-    /// The same in rust-s3's words. Its copies are not wiped: they live as long as the store.
-    /// With keys given it looks nowhere else for some.
-    pub(super) fn for_signing(&self) -> Result<s3::creds::Credentials, String> {
-        s3::creds::Credentials::new(
-            Some(&self.access_key),
-            Some(&self.secret_key),
-            None,
-            self.session_token.as_deref().map(String::as_str),
-            None,
-        )
-        .map_err(|cause| cause.to_string())
-    }
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Credentials(redacted)")
-    }
 }
 
 pub(super) fn shortened(text: &str) -> String {
@@ -280,15 +205,8 @@ impl S3Config {
             fault("folder", why);
         }
         if let CredentialSource::Keys(keys) = &self.credentials {
-            let token = keys.session_token.as_deref().map(String::as_str);
-            for (key, value) in [
-                ("access_key", Some(keys.access_key.as_str())),
-                ("secret_key", Some(keys.secret_key.as_str())),
-                ("session_token", token),
-            ] {
-                if let Some(why) = value.and_then(wrong_secret) {
-                    fault(key, why.into());
-                }
+            for (key, why) in keys.faults() {
+                fault(key, why.into());
             }
         }
         if let Some(Err(why)) = self.custom_ca.as_ref().map(CustomCa::load) {
@@ -372,16 +290,4 @@ fn wrong_folder(folder: &str) -> Option<String> {
         }
     }
     None
-}
-
-fn wrong_secret(value: &str) -> Option<&'static str> {
-    if value.is_empty() {
-        Some("is empty: both access_key and secret_key are needed")
-    } else if value.contains(char::is_whitespace) {
-        Some("holds white space: copy it again without")
-    } else if value.contains(|c: char| c.is_control() || !c.is_ascii()) {
-        Some("holds characters that no key has: copy it again")
-    } else {
-        None
-    }
 }

@@ -7,6 +7,7 @@
 //! | module | owns |
 //! |---|---|
 //! | [`config`] | what the operator writes, and every fault in it at once |
+//! | `credentials` | the keys that sign, and from where they come |
 //! | `ca` | a CA as people write it |
 //! | `address` | the endpoint and where in it the bucket's name goes |
 //! | `transport` | the HTTP client, its trust roots, and progress instead of deadlines |
@@ -19,6 +20,7 @@
 mod address;
 mod ca;
 pub mod config;
+mod credentials;
 mod error;
 mod list;
 mod read;
@@ -30,7 +32,8 @@ mod upload;
 
 pub use ca::CustomCa;
 pub use config::{
-    Addressing, ConfigFault, CredentialSource, Credentials, CustomerKey, Encryption, Lock,
-    LockMode, ProxyUse, S3Config, Tuning, Writing,
+    Addressing, ConfigFault, CustomerKey, Encryption, Lock, LockMode, ProxyUse, S3Config, Tuning,
+    Writing,
 };
+pub use credentials::{CredentialSource, Credentials};
 pub use store::S3Store;

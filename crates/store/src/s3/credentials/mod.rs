@@ -1,0 +1,82 @@
+//! Whose requests they are: keys that are given, or nobody's.
+
+mod pair;
+
+use std::sync::Arc;
+
+pub use self::pair::Credentials;
+use super::error::Fault;
+
+/// From where the keys come.
+#[derive(Debug, Clone)]
+pub enum CredentialSource {
+    /// These keys, as long as the store lives.
+    Keys(Credentials),
+    /// None: requests are not signed.
+    Anonymous,
+}
+
+impl Default for CredentialSource {
+    fn default() -> Self {
+        Self::Keys(Credentials::default())
+    }
+}
+
+impl From<Credentials> for CredentialSource {
+    fn from(keys: Credentials) -> Self {
+        Self::Keys(keys)
+    }
+}
+
+impl CredentialSource {
+    /// The same in rust-s3's words. Its copies are not wiped: they live as long as the store.
+    /// With keys given it looks nowhere else for some.
+    pub(super) fn for_signing(&self) -> Result<s3::creds::Credentials, String> {
+        match self {
+            Self::Keys(keys) => s3::creds::Credentials::new(
+                Some(keys.access_key()),
+                Some(keys.secret_key()),
+                None,
+                keys.session_token(),
+                None,
+            ),
+            Self::Anonymous => s3::creds::Credentials::anonymous(),
+        }
+        .map_err(|cause| cause.to_string())
+    }
+}
+
+/// The keys of one store, asked for before each try of a request.
+#[derive(Debug)]
+#[allow(dead_code, reason = "requests come to it with the next change")]
+pub(super) struct Keys {
+    fixed: Option<Arc<Credentials>>,
+}
+
+#[allow(dead_code, reason = "requests come to it with the next change")]
+impl Keys {
+    /// Takes a source that was found right. `http` carries the questions to those who give keys
+    /// out; nothing is asked yet.
+    pub(super) fn new(source: &CredentialSource, http: reqwest::Client) -> Result<Self, String> {
+        drop(http);
+        Ok(Self {
+            fixed: match source {
+                CredentialSource::Keys(keys) => Some(Arc::new(keys.clone())),
+                CredentialSource::Anonymous => None,
+            },
+        })
+    }
+
+    /// The keys to sign with now, or none to send the request unsigned.
+    #[allow(clippy::unused_async, reason = "other sources ask the network")]
+    pub(super) async fn current(&self) -> Result<Option<Arc<Credentials>>, Fault> {
+        Ok(self.fixed.clone())
+    }
+
+    /// After a server refused `refused` as expired or unknown: whether there are other keys now,
+    /// so that a second try is worth it.
+    #[allow(clippy::unused_async, reason = "other sources ask the network")]
+    pub(super) async fn renewed(&self, refused: &Credentials) -> bool {
+        self.fixed.as_deref().is_some_and(|keys| keys != refused)
+    }
+}
