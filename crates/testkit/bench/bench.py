@@ -23,7 +23,7 @@ from servers import Bucket, Etcd
 ROOT = Path(__file__).resolve().parents[3]
 TRIPLE = "x86_64-unknown-linux-gnu"
 UNITS = {"M": 10**6, "G": 10**9}
-MEMORY = ("save", "zstd", "status", "verify")
+MEMORY = ("save", "zstd", "s3", "s3-zstd", "status", "verify")
 # As the image and the unit set it. The contest goes without, which is the worse case.
 MALLOC = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "131072"}
 # The daemon saves this often and rests in between.
@@ -33,6 +33,8 @@ SAVES, PERIOD = 3, 40
 class World:
     """What a run needs: programs, servers and folders."""
 
+    KEPT = "kept"
+
     def __init__(self, work):
         self.tools = ROOT / ".tools/bin"
         # The product as it is shipped: static. The bench's own programs need not be.
@@ -40,6 +42,9 @@ class World:
         self.programs = ROOT / "target/release"
         self.folder = work / "snapshots"
         self.sample = work / "sample"
+        # The same, saved by rollsnap, with what it keeps beside a snapshot.
+        self.kept = work / "kept"
+        self.python = self.tools / "venv/bin/python"
         self.log = work / "clients.log"
         certificates = work / "certificates"
         certificates.mkdir()
@@ -60,6 +65,9 @@ class World:
         self.etcd.serve()
         save = [self.etcd.ctl, "snapshot", "save", self.sample]
         subprocess.run(save, check=True, capture_output=True, env=self.etcd.environment())
+        shutil.rmtree(self.kept, ignore_errors=True)
+        keep = [self.rollsnap, "save", "--dir", self.kept, "--name", self.KEPT]
+        subprocess.run(keep, check=True, capture_output=True, env=self.etcd.environment())
         return self.sample.stat().st_size
 
     def stop(self):
@@ -213,6 +221,9 @@ def build():
     bins = [word for name in ("drain", "fill", "certificates", "s3-server")
             for word in ("--bin", name)]
     subprocess.run([*cargo, "rollsnap-testkit", *bins], cwd=ROOT, check=True)
+    # Only the bench needs it, so the installation of the tests does without.
+    pip = ROOT / ".tools/venv/bin/pip"
+    subprocess.run([pip, "install", "--quiet", "--disable-pip-version-check", "boto3"], check=True)
 
 
 def parse():

@@ -17,6 +17,14 @@ ZIP = (
 )
 
 
+# What a script with Amazon's own client does: its defaults, ten parts of 8 MiB at a time.
+SDK = (
+    "import os, sys, boto3; boto3.client('s3', endpoint_url=os.environ['S3_ENDPOINT'],"
+    " region_name='us-east-1', aws_access_key_id=os.environ['S3_ACCESS_KEY'],"
+    " aws_secret_access_key=os.environ['S3_SECRET_KEY'])"
+    ".upload_file(sys.argv[1], os.environ['S3_BUCKET_NAME'], 'snapshot')"
+)
+
 # The key of the first put of `fill`.
 FIRST_KEY = "/registry/persistentvolumeclaims/team-28/object-00000001"
 
@@ -63,8 +71,13 @@ def contestants(world):
                    [[world.rollsnap, "status", world.sample]]),
         Contestant("verify", "rollsnap verify (deep)",
                    [[world.rollsnap, "verify", world.sample]]),
-        Contestant("get", "rollsnap get of one key",
+        Contestant("get", "rollsnap get of one key, by the index",
+                   [[world.rollsnap, "get", "--dir", world.kept, world.KEPT, FIRST_KEY,
+                     "-o", "raw"]]),
+        Contestant("get-scan", "rollsnap get of one key, no index",
                    [[world.rollsnap, "get", world.sample, FIRST_KEY, "-o", "raw"]]),
+        Contestant("sdk", "etcdctl 3.5.1, then boto3",
+                   [etcdctl, [world.python, "-c", SDK, snapshot]], uploads=True),
         Contestant("sequence", "etcdctl 3.5.1, then zip, then rclone",
                    [etcdctl, [sys.executable, "-c", ZIP, snapshot, archive], copy], uploads=True),
     ]

@@ -18,7 +18,7 @@ def summary(runs):
         row["rss"] = max(run.rss for run in done)
         row["runs"] = len(done)
         bases = (("drain", "wall"), ("etcdctl-3.5", "cpu"), ("etcdutl", "cpu"),
-                 ("sequence", "wall"))
+                 ("sequence", "wall"), ("sdk", "wall"))
         for base, key in bases:
             if base in runs:
                 pairs = list(zip(done, runs[base]))
@@ -81,12 +81,15 @@ def targets(rows, memory, idle, binary, size):
         ("status: CPU / etcdutl 3.5", "status", "cpu_to_etcdutl", 1.0),
         ("zstd: wall / drain", "zstd", "wall_to_drain", 1.30),
         ("save --s3: wall / sequence", "s3", "wall_to_sequence", 0.5),
+        ("save --s3: wall / etcdctl, boto3", "s3", "wall_to_sdk", 0.7),
         ("save --s3, zstd: wall / sequence", "s3-zstd", "wall_to_sequence", 0.5),
+        ("save --s3, zstd: wall / etcdctl, boto3", "s3-zstd", "wall_to_sdk", 0.5),
     ]
     wanted = [
         ("save: peak RSS, MB", lambda: peak("save"), 16),
         ("zstd: peak RSS, MB", lambda: peak("zstd"), 24),
         ("save: local peak / stored", lambda: row("save", "local_peak") / row("save", "stored"), 1),
+        ("save --s3: peak RSS, MB", lambda: max(peak("s3"), peak("s3-zstd")), 64),
         ("status: peak RSS, MB", lambda: peak("status"), 32),
         ("verify: peak RSS, MB", lambda: peak("verify"), 32),
         ("verify: CPU s per GB", lambda: row("verify", "cpu") / size * 1e9, 1.5),
