@@ -44,7 +44,7 @@ class World:
         self.sample = work / "sample"
         # The same, saved by rollsnap, with what it keeps beside a snapshot.
         self.kept = work / "kept"
-        self.python = self.tools / "venv/bin/python"
+        self.python = ROOT / ".tools/venv/bin/python"
         self.log = work / "clients.log"
         certificates = work / "certificates"
         certificates.mkdir()
