@@ -108,7 +108,7 @@ impl From<store::ErrorKind> for Kind {
             store::ErrorKind::NotFound
             | store::ErrorKind::AlreadyExists
             | store::ErrorKind::Config => Self::Config,
-            store::ErrorKind::Denied => Self::Denied,
+            store::ErrorKind::Denied | store::ErrorKind::Locked => Self::Denied,
             store::ErrorKind::Full => Self::Full,
             store::ErrorKind::Corrupt => Self::Corrupt,
         }

@@ -17,6 +17,8 @@ pub enum ErrorKind {
     AlreadyExists,
     /// The store refuses: rights, keys, signature, read-only file system.
     Denied,
+    /// The object is under an object lock or a legal hold: nobody may delete it before its time.
+    Locked,
     /// No room left.
     Full,
     /// What was asked or configured cannot be right: bucket missing, wrong region, bad CA.

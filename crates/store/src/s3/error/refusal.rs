@@ -172,6 +172,18 @@ impl Refusal {
                 "correct endpoint and region: the bucket lives elsewhere",
             ),
             (400, "AuthorizationHeaderMalformed") => with(ErrorKind::Config, "correct region"),
+            _ if self.is_of_a_lock() => (
+                ErrorKind::Locked,
+                own,
+                Some(
+                    "nothing is to be done: an object lock or a legal hold keeps it until its time"
+                        .into(),
+                ),
+            ),
+            (400, "InvalidRequest") if self.message.to_lowercase().contains("object lock") => with(
+                ErrorKind::Config,
+                "make the bucket with object lock, or leave the lock and the hold out",
+            ),
             (507, _) | (_, "QuotaExceeded" | "InsufficientStorage" | "XMinioStorageFull") => {
                 (ErrorKind::Full, own, None)
             }
@@ -184,6 +196,38 @@ impl Refusal {
             _ if self.is_transient() || self.status >= 500 => (ErrorKind::Unavailable, own, None),
             _ => (ErrorKind::Config, own, None),
         }
+    }
+
+    /// Whether the object is kept by a lock or a hold. There is no code for it that servers agree
+    /// on: Amazon and Ceph say `AccessDenied`, MinIO `InvalidRequest` with 400 or `MethodNotAllowed`,
+    /// Google and Aliyun have codes of their own, IBM a status. That a bucket is *without* object
+    /// lock, told to whoever writes with one, is another matter.
+    fn is_of_a_lock(&self) -> bool {
+        const CODES: [&str; 4] = [
+            "FileImmutable",
+            "ObjectLocked",
+            "ObjectUnderActiveHold",
+            "RetentionPolicyNotMet",
+        ];
+        const WORDS: [&str; 6] = [
+            "object lock",
+            "object is locked",
+            "legal hold",
+            "retention",
+            "worm protected",
+            "immutable",
+        ];
+        const OTHERWISE: [&str; 4] = ["missing", "not authorized", "not enabled", "does not have"];
+        if self.status == 451 || CODES.contains(&self.code.as_str()) {
+            return true;
+        }
+        let refuses = matches!(
+            self.code.as_str(),
+            "AccessDenied" | "InvalidRequest" | "MethodNotAllowed"
+        );
+        let message = self.message.to_lowercase();
+        let holds = |words: &[&str]| words.iter().any(|word| message.contains(word));
+        refuses && holds(&WORDS) && !holds(&OTHERWISE)
     }
 
     /// `503 SlowDown: please reduce your request rate`.

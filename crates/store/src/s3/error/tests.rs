@@ -116,6 +116,48 @@ fn each_code_has_its_kind_its_words_and_its_hint() {
 }
 
 #[test]
+fn a_lock_is_told_apart_from_a_missing_right_and_from_a_bucket_without_locks() {
+    use ErrorKind::{Config, Denied, Locked};
+    for (status, code, message, kind) in [
+        (
+            403,
+            "AccessDenied",
+            "Access Denied because object protected by object lock.",
+            Locked,
+        ),
+        (403, "AccessDenied", "forbidden by object lock", Locked),
+        (
+            400,
+            "InvalidRequest",
+            "Object is WORM protected and cannot be overwritten",
+            Locked,
+        ),
+        (403, "ObjectUnderActiveHold", "", Locked),
+        (409, "FileImmutable", "", Locked),
+        (451, "", "", Locked),
+        (403, "AccessDenied", "Access Denied", Denied),
+        (403, "AccessDenied", "blocked by policy", Denied),
+        (
+            403,
+            "AccessDenied",
+            "User u is not authorized to perform: s3:PutObjectRetention",
+            Denied,
+        ),
+        (
+            400,
+            "InvalidRequest",
+            "Bucket is missing Object Lock Configuration",
+            Config,
+        ),
+    ] {
+        let body = format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>");
+        let error = told(status, &body);
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(!error.kind().is_transient());
+    }
+}
+
+#[test]
 fn only_what_may_pass_is_tried_again() {
     for (status, code, transient) in [
         (500, "", true),
