@@ -10,6 +10,7 @@ pub mod duration;
 mod environment;
 mod fault;
 mod nearest;
+pub mod rate;
 mod secret;
 mod text;
 mod yaml;

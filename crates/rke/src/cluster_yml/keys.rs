@@ -54,6 +54,17 @@ static S3: Shape = Shape(&[
     ("endpoint", Want::Value),
     ("custom_ca", Want::Value),
     ("folder", Want::Value),
+    ("addressing", Want::Value),
+    ("insecure_skip_verify", Want::Value),
+    ("storage_class", Want::Value),
+    ("tags", Want::Values),
+    ("sse", Want::Value),
+    ("kms_key_id", Want::Value),
+    ("sse_customer_key_file", Want::Value),
+    ("object_lock_mode", Want::Value),
+    ("object_lock_period", Want::Value),
+    ("legal_hold", Want::Value),
+    ("upload_rate", Want::Value),
 ]);
 
 static BACKUP: Shape = Shape(&[
@@ -170,7 +181,7 @@ pub(super) fn level_of(key: &str) -> Option<Level> {
 }
 
 /// What people have written for a key, by issue threads and by other tools' words.
-const HABITS: [(&str, Level, &str); 14] = [
+const HABITS: [(&str, Level, &str); 19] = [
     ("endpoint_ca", Level::S3, "custom_ca"),
     ("s3_endpoint_ca", Level::S3, "custom_ca"),
     ("s3_endpoint", Level::S3, "endpoint"),
@@ -179,6 +190,11 @@ const HABITS: [(&str, Level, &str); 14] = [
     ("prefix", Level::S3, "folder"),
     ("access_key_id", Level::S3, "access_key"),
     ("secret_access_key", Level::S3, "secret_key"),
+    ("force_path_style", Level::S3, "addressing"),
+    ("skip_ssl_verify", Level::S3, "insecure_skip_verify"),
+    ("server_side_encryption", Level::S3, "sse"),
+    ("object_lock", Level::S3, "object_lock_mode"),
+    ("bandwidth_limit", Level::S3, "upload_rate"),
     ("s3_config", Level::Backup, "s3backupconfig"),
     ("s3", Level::Backup, "s3backupconfig"),
     ("interval", Level::Backup, "interval_hours"),

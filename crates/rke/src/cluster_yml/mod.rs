@@ -14,14 +14,17 @@
 mod keys;
 mod reading;
 mod value;
+mod word;
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
-use crate::{Faults, Secret, Wrong, text, yaml};
+use crate::{Faults, Secret, text, yaml};
 
 use reading::Reading;
 
 pub use crate::text::MAX_BYTES;
+pub use word::{Addressing, Compression, LockMode, Sse, Verify};
 
 /// A value, and where it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +94,28 @@ pub struct S3BackupConfig {
     pub custom_ca: Option<Located<String>>,
     /// `folder`.
     pub folder: Option<Located<String>>,
+    /// `addressing`, our own as all that follow: where the bucket's name goes.
+    pub addressing: Option<Located<Addressing>>,
+    /// `insecure_skip_verify`: whether anybody may vouch for the server.
+    pub insecure_skip_verify: Option<Located<bool>>,
+    /// `storage_class`: what the objects are billed as.
+    pub storage_class: Option<Located<String>>,
+    /// `tags`: texts such as `team=etcd`, one, several between commas, or a list.
+    pub tags: Option<Located<Vec<String>>>,
+    /// `sse`: who encrypts the objects there.
+    pub sse: Option<Located<Sse>>,
+    /// `kms_key_id`: the key service's key.
+    pub kms_key_id: Option<Located<String>>,
+    /// `sse_customer_key_file`: path of a file that holds nothing but our own key.
+    pub sse_customer_key_file: Option<Located<String>>,
+    /// `object_lock_mode`: who may delete an object before its time.
+    pub object_lock_mode: Option<Located<LockMode>>,
+    /// `object_lock_period`: that time.
+    pub object_lock_period: Option<Located<Duration>>,
+    /// `legal_hold`: whether objects stay until somebody lifts the hold.
+    pub legal_hold: Option<Located<bool>>,
+    /// `upload_rate`: most bytes a second for all uploads together.
+    pub upload_rate: Option<Located<NonZeroU64>>,
 }
 
 /// Keys of our own at the top level.
@@ -117,65 +142,6 @@ pub struct Own {
     pub verify_nice: Option<Located<u32>>,
     /// `compare_members`: whether each snapshot is compared with what the members hold.
     pub compare_members: Option<Located<bool>>,
-}
-
-/// How deep a snapshot is verified.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Verify {
-    /// The digest that etcd sends with it.
-    Digest,
-    /// Every page, key and revision too.
-    #[default]
-    Deep,
-}
-
-impl Verify {
-    /// The words for it, in the order of the variants.
-    pub const WORDS: [&'static str; 2] = ["digest", "deep"];
-
-    /// Reads one of [`WORDS`](Self::WORDS).
-    pub fn parse(word: &str) -> Result<Self, Wrong> {
-        match word {
-            "digest" => Ok(Self::Digest),
-            "deep" => Ok(Self::Deep),
-            other => Err(Wrong::new(
-                format!("is {:?}", value::shortened(other)),
-                "write digest or deep",
-            )),
-        }
-    }
-}
-
-/// How a snapshot is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Compression {
-    /// As etcd sent it.
-    #[default]
-    None,
-    /// As a Zstandard frame.
-    Zstd,
-}
-
-impl Compression {
-    /// The words for it, in the order of the variants.
-    pub const WORDS: [&'static str; 2] = ["none", "zstd"];
-
-    /// Reads one of [`WORDS`](Self::WORDS).
-    pub fn parse(word: &str) -> Result<Self, Wrong> {
-        match word {
-            "none" => Ok(Self::None),
-            "zstd" => Ok(Self::Zstd),
-            other => Err(Wrong::new(
-                format!("is {:?}", value::shortened(other)),
-                "write none or zstd",
-            )),
-        }
-    }
-
-    /// The word for it.
-    pub fn as_str(self) -> &'static str {
-        Self::WORDS[self as usize]
-    }
 }
 
 /// Reads a file's bytes; `file` is its name for messages.

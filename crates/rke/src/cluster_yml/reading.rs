@@ -208,6 +208,35 @@ impl<'a> Reading<'a> {
             "endpoint" => s3.endpoint = self.take(at, entry, value::text),
             "custom_ca" => s3.custom_ca = self.take(at, entry, value::text),
             "folder" => s3.folder = self.take(at, entry, value::text),
+            key => return self.s3_key_of_ours(key, at, entry, s3),
+        }
+        true
+    }
+
+    /// The keys that RKE does not have.
+    fn s3_key_of_ours(
+        &mut self,
+        key: &str,
+        at: &str,
+        entry: &Entry,
+        s3: &mut S3BackupConfig,
+    ) -> bool {
+        match key {
+            "addressing" => s3.addressing = self.take(at, entry, value::addressing),
+            "insecure_skip_verify" => {
+                s3.insecure_skip_verify = self.take(at, entry, value::switch);
+            }
+            "storage_class" => s3.storage_class = self.take(at, entry, value::text),
+            "tags" => s3.tags = self.take(at, entry, value::texts),
+            "sse" => s3.sse = self.take(at, entry, value::sse),
+            "kms_key_id" => s3.kms_key_id = self.take(at, entry, value::text),
+            "sse_customer_key_file" => {
+                s3.sse_customer_key_file = self.take(at, entry, value::text);
+            }
+            "object_lock_mode" => s3.object_lock_mode = self.take(at, entry, value::lock_mode),
+            "object_lock_period" => s3.object_lock_period = self.take(at, entry, value::duration),
+            "legal_hold" => s3.legal_hold = self.take(at, entry, value::switch),
+            "upload_rate" => s3.upload_rate = self.take(at, entry, value::rate),
             _ => return false,
         }
         true

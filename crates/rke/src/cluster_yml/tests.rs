@@ -166,6 +166,76 @@ fn a_small_file_has_the_same_keys_at_its_top() {
 }
 
 #[test]
+fn what_else_users_ask_of_a_bucket_is_read_with_its_place() {
+    let text = "\
+s3backupconfig:
+  bucket_name: b
+  addressing: virtual
+  insecure_skip_verify: true
+  storage_class: STANDARD_IA
+  tags: [team=etcd, \"cost=1,2=3\"]
+  sse: kms
+  kms_key_id: alias/backups
+  sse_customer_key_file: /run/key
+  object_lock_mode: governance
+  object_lock_period: 30days
+  legal_hold: false
+  upload_rate: 20MB
+";
+    let said = parse("f", text.as_bytes()).unwrap();
+    let s3 = said.backup_config.unwrap().value.s3backupconfig.unwrap();
+    let path = |key| format!("s3backupconfig.{key}");
+    let s3 = s3.value;
+    assert_eq!(
+        s3.addressing,
+        at(Addressing::Virtual, 3, &path("addressing"))
+    );
+    assert_eq!(
+        s3.insecure_skip_verify,
+        at(true, 4, &path("insecure_skip_verify"))
+    );
+    let tags = ["team=etcd", "cost=1", "2=3"].map(str::to_owned).to_vec();
+    assert_eq!(s3.tags, at(tags, 6, &path("tags")));
+    assert_eq!(s3.sse, at(Sse::Kms, 7, &path("sse")));
+    let file = "sse_customer_key_file";
+    assert_eq!(
+        s3.sse_customer_key_file,
+        at("/run/key".to_owned(), 9, &path(file))
+    );
+    let mode = at(LockMode::Governance, 10, &path("object_lock_mode"));
+    assert_eq!(s3.object_lock_mode, mode);
+    let month = Duration::from_secs(30 * 86_400);
+    assert_eq!(
+        s3.object_lock_period,
+        at(month, 11, &path("object_lock_period"))
+    );
+    let rate = NonZeroU64::new(20_000_000).unwrap();
+    assert_eq!(s3.upload_rate, at(rate, 13, &path("upload_rate")));
+}
+
+#[test]
+fn a_word_that_is_none_of_a_few_is_told_with_all_of_them() {
+    let text = "\
+s3backupconfig:
+  addressing: host
+  sse: aws:kms
+  object_lock_mode: GOVERNANCE
+  force_path_style: true
+  upload_rate: 1.5
+";
+    let faults = parse("f", text.as_bytes()).unwrap_err();
+    assert_eq!(
+        faults.to_string(),
+        "\
+f:2: s3backupconfig.addressing: is \"host\"; write auto, path or virtual
+f:3: s3backupconfig.sse: is \"aws:kms\"; write s3, kms or customer
+f:4: s3backupconfig.object_lock_mode: is \"GOVERNANCE\"; write governance or compliance
+f:5: s3backupconfig.force_path_style: is no key here; did you mean addressing?
+f:6: s3backupconfig.upload_rate: is \"1.5\"; write whole bytes a second such as 20MB or 512KiB"
+    );
+}
+
+#[test]
 fn a_timeout_is_whole_seconds_or_a_duration() {
     for (text, seconds) in [("300", 300), ("5m", 300), ("'90s'", 90)] {
         let said = read(&format!("timeout: {text}"));

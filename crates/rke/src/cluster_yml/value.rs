@@ -1,11 +1,12 @@
 //! One value: its type, its bounds, and what people write by habit instead.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use crate::yaml::{Node, Scalar};
-use crate::{Secret, Wrong, bounds, duration};
+use crate::{Secret, Wrong, bounds, duration, rate};
 
-use super::{Compression, Verify};
+use super::{Addressing, Compression, LockMode, Sse, Verify};
 
 /// A value checked, or nothing where the file says nothing.
 pub(super) type Checked<T> = Result<Option<T>, Wrong>;
@@ -87,16 +88,35 @@ pub(super) fn duration(node: &Node) -> Checked<Duration> {
 }
 
 pub(super) fn compression(node: &Node) -> Checked<Compression> {
-    match text(node)? {
-        None => Ok(None),
-        Some(word) => Compression::parse(&word).map(Some),
-    }
+    word(node, Compression::parse)
 }
 
 pub(super) fn verify(node: &Node) -> Checked<Verify> {
-    match text(node)? {
-        None => Ok(None),
-        Some(word) => Verify::parse(&word).map(Some),
+    word(node, Verify::parse)
+}
+
+pub(super) fn addressing(node: &Node) -> Checked<Addressing> {
+    word(node, Addressing::parse)
+}
+
+pub(super) fn sse(node: &Node) -> Checked<Sse> {
+    word(node, Sse::parse)
+}
+
+pub(super) fn lock_mode(node: &Node) -> Checked<LockMode> {
+    word(node, LockMode::parse)
+}
+
+fn word<T>(node: &Node, parse: fn(&str) -> Result<T, Wrong>) -> Checked<T> {
+    text(node)?.map(|word| parse(&word)).transpose()
+}
+
+/// Bytes a second: a text such as `20MB`, or a number of bytes.
+pub(super) fn rate(node: &Node) -> Checked<NonZeroU64> {
+    match scalar(node, "bytes a second such as 20MB")? {
+        Scalar::Null => Ok(None),
+        Scalar::Text(text) if text.is_empty() => Ok(None),
+        other => rate::parse(&other.to_string()).map(Some),
     }
 }
 
