@@ -59,6 +59,11 @@ impl Endpoint {
         self.host.starts_with('[') || self.host.parse::<std::net::Ipv4Addr>().is_ok()
     }
 
+    /// Whether the line to it is not encrypted.
+    pub(super) fn is_plain(&self) -> bool {
+        self.scheme == "http"
+    }
+
     fn is_amazon(&self) -> bool {
         self.amazon_labels().is_some()
     }
@@ -112,6 +117,7 @@ impl std::fmt::Display for Endpoint {
 #[derive(Debug, Clone)]
 pub(super) struct Address {
     endpoint: Endpoint,
+    bucket: String,
     path_style: bool,
 }
 
@@ -124,6 +130,7 @@ impl Address {
         };
         Self {
             endpoint,
+            bucket: bucket.to_owned(),
             path_style,
         }
     }
@@ -132,8 +139,23 @@ impl Address {
         &self.endpoint
     }
 
-    pub(super) fn is_path_style(&self) -> bool {
+    pub(super) fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    #[cfg(test)]
+    fn is_path_style(&self) -> bool {
         self.path_style
+    }
+
+    /// The bucket in a region that [`in_region`](Self::in_region) gave, without a slash at its end.
+    pub(super) fn of_bucket(&self, region: &s3::Region) -> String {
+        let (scheme, host, bucket) = (region.scheme(), region.host(), &self.bucket);
+        if self.path_style {
+            format!("{scheme}://{host}/{bucket}")
+        } else {
+            format!("{scheme}://{bucket}.{host}")
+        }
     }
 
     /// Region and endpoint as rust-s3 takes them. Its own table of regions is not used: unknown

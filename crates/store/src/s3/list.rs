@@ -4,7 +4,7 @@
 //! claims it cannot be trusted, and every key that is an [`ObjectName`] stands in XML as it is.
 
 use chrono::{DateTime, Utc};
-use s3::command::Command;
+use reqwest::Method;
 use s3::serde_types::{ListBucketResult, Object};
 
 use super::error::Fault;
@@ -60,14 +60,17 @@ async fn page(
     token: Option<String>,
     max_keys: Option<usize>,
 ) -> Result<ListBucketResult, Fault> {
-    let command = Command::ListObjectsV2 {
-        prefix,
-        delimiter: Some("/".into()),
-        continuation_token: token,
-        start_after: None,
-        max_keys,
-    };
-    let reply = client.call(&Call::new("", command)).await;
+    let mut call = Call::new(Method::GET, "")
+        .query("list-type", "2")
+        .query("delimiter", "/")
+        .query("prefix", prefix);
+    if let Some(token) = token {
+        call = call.query("continuation-token", token);
+    }
+    if let Some(max_keys) = max_keys {
+        call = call.query("max-keys", max_keys.to_string());
+    }
+    let reply = client.call(&call).await;
     reply
         .map_err(Fault::of_a_listing)?
         .model("listing of a bucket")

@@ -13,6 +13,8 @@
 //! | `transport` | the HTTP client, its trust roots, and progress instead of deadlines |
 //! | `region` | which region signs: written, seen in the host name, asked, or told by an error |
 //! | `request` | one request: sign, send, try again |
+//! | `writing` | what every object is written with beside its bytes |
+//! | `sign` | its signature |
 //! | `error` | what a failed request means, and in whose words it is told |
 //! | `upload`, `list`, `read` | the three calls that are more than one request or one reply |
 //! | [`store`] | [`S3Store`], the door |
@@ -26,14 +28,14 @@ mod list;
 mod read;
 mod region;
 mod request;
+mod sign;
 pub mod store;
 mod transport;
 mod upload;
+mod writing;
 
 pub use ca::CustomCa;
-pub use config::{
-    Addressing, ConfigFault, CustomerKey, Encryption, Lock, LockMode, ProxyUse, S3Config, Tuning,
-    Writing,
-};
+pub use config::{Addressing, ConfigFault, ProxyUse, S3Config, Tuning};
 pub use credentials::{CredentialSource, Credentials};
 pub use store::S3Store;
+pub use writing::{CustomerKey, Encryption, Lock, LockMode, Writing};

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
-use reqwest::Response;
-use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap};
-use s3::command::Command;
+use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderValue, RANGE};
+use reqwest::{Method, Response};
 
 use super::error::Fault;
 use super::request::{BucketClient, Call};
@@ -26,16 +25,18 @@ pub(super) async fn read(
         let text = "the range asked for is not inside the object";
         StoreError::at(ErrorKind::Corrupt, "read", &object, text)
     };
-    let command = match &range {
-        None => Command::GetObject,
-        Some(range) if range.end > range.start => Command::GetObjectRange {
-            start: range.start,
-            end: Some(range.end - 1),
-        },
+    let get = Call::new(Method::GET, key);
+    let call = match &range {
+        None => get,
+        Some(range) if range.end > range.start => {
+            let text = format!("bytes={}-{}", range.start, range.end - 1);
+            let value = HeaderValue::try_from(text).expect("digits are a header value");
+            get.header(RANGE, value)
+        }
         // HTTP cannot ask for nothing; whether nothing lies inside the object, HEAD tells.
         Some(range) => {
             let head = client
-                .call(&Call::new(key, Command::HeadObject))
+                .call(&Call::new(Method::HEAD, key))
                 .await
                 .map_err(|fault| client.tell("read", &object, fault))?;
             return match length(&head.headers) {
@@ -46,7 +47,7 @@ pub(super) async fn read(
             };
         }
     };
-    let response = match client.open(&Call::new(key, command)).await {
+    let response = match client.open(&call).await {
         Ok(response) => response,
         Err(fault) if fault.has_status(416) => return Err(outside()),
         Err(fault) => return Err(client.tell("read", &object, fault)),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
+use reqwest::Method;
 use reqwest::header::HeaderValue;
-use s3::command::Command;
 
 use super::config::S3Config;
 use super::list;
@@ -113,11 +113,8 @@ impl Store for S3Store {
 
     async fn delete(&self, name: &ObjectName) -> Result<(), StoreError> {
         let key = self.key(name);
-        match self
-            .client
-            .call(&Call::new(&key, Command::DeleteObject))
-            .await
-        {
+        let call = Call::new(Method::DELETE, &key);
+        match self.client.call(&call).await {
             Ok(_) => Ok(()),
             Err(fault) if fault.has_code("NoSuchKey") => Ok(()),
             Err(fault) => Err(self.client.tell("delete", self.object(name), fault)),

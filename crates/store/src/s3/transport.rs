@@ -57,6 +57,11 @@ impl Transport {
         })
     }
 
+    /// The client itself, for whoever asks something else than S3.
+    pub(super) fn client(&self) -> Client {
+        self.http.clone()
+    }
+
     /// Sends one request and waits for the head of its reply.
     pub(super) async fn send(
         &self,

@@ -15,18 +15,19 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
-use reqwest::header::{CONTENT_LENGTH, DATE, ETAG, HeaderMap, HeaderValue};
-use s3::command::{Command, Multipart};
+use reqwest::Method;
+use reqwest::header::{CONTENT_LENGTH, DATE, ETAG, HeaderMap, HeaderName, HeaderValue};
 use s3::serde_types::{CompleteMultipartUploadData, InitiateMultipartUploadResponse, Part};
 use tokio::task::JoinSet;
 
 use super::error::Fault;
-use super::request::{BucketClient, Call, escaped};
+use super::request::{BucketClient, Call};
 use crate::{ErrorKind, ObjectInfo, ObjectName, StoreError, Upload, mapped};
 
 /// "Multipart upload limits", Amazon S3 User Guide.
 const MAX_PARTS: u32 = 10_000;
-const CONTENT_TYPE: &str = "application/octet-stream";
+/// Which upload made an object.
+const MARK: HeaderName = HeaderName::from_static("x-amz-meta-rollsnap-upload");
 
 pub(super) struct S3Upload {
     client: Arc<BucketClient>,
@@ -128,17 +129,16 @@ impl S3Upload {
     }
 
     async fn initiate(&self) -> Result<Parts, StoreError> {
-        let command = Command::InitiateMultipartUpload {
-            content_type: CONTENT_TYPE,
-        };
-        let call = Call::new(&self.key, command).stamped(&self.stamp);
+        let call = Call::new(Method::POST, &self.key)
+            .query("uploads", "")
+            .header(MARK, self.stamp.clone());
         let begun = self.client.call(&call).await;
         let begun = begun.and_then(|reply| {
             reply.model::<InitiateMultipartUploadResponse>("beginning of an upload")
         });
         let begun = begun.map_err(|fault| self.client.tell("write", &self.object, fault))?;
         Ok(Parts {
-            id: escaped(&begun.upload_id).into(),
+            id: begun.upload_id.into(),
             running: JoinSet::new(),
             done: Vec::new(),
             begun: 0,
@@ -149,13 +149,7 @@ impl S3Upload {
     /// and makes the same object.
     async fn put(&mut self) -> Result<ObjectInfo, StoreError> {
         let bytes = std::mem::take(&mut self.held).freeze();
-        let command = Command::PutObject {
-            content: &bytes,
-            content_type: CONTENT_TYPE,
-            custom_headers: None,
-            multipart: None,
-        };
-        let call = Call::new(&self.key, command).with_payload(bytes.clone());
+        let call = Call::new(Method::PUT, &self.key).body(bytes).checked();
         match self.client.call(&call).await {
             Ok(reply) => Ok(self.info(&reply.headers)),
             Err(fault) => Err(self.client.tell("commit", &self.object, fault)),
@@ -170,12 +164,9 @@ impl S3Upload {
         let data = CompleteMultipartUploadData {
             parts: std::mem::take(&mut parts.done),
         };
-        let payload = Bytes::from(data.to_string());
-        let command = Command::CompleteMultipartUpload {
-            upload_id: &parts.id,
-            data,
-        };
-        let call = Call::new(&self.key, command).with_payload(payload);
+        let call = Call::new(Method::POST, &self.key)
+            .query("uploadId", &*parts.id)
+            .body(data.to_string().into());
         match self.client.call(&call).await {
             Ok(reply) => Ok(self.info(&reply.headers)),
             Err(fault) => self.settle(fault).await,
@@ -184,11 +175,11 @@ impl S3Upload {
 
     /// After a failed completion: is the object there all the same? Only our own mark proves it.
     async fn settle(&self, fault: Fault) -> Result<ObjectInfo, StoreError> {
-        let head = Call::new(&self.key, Command::HeadObject);
+        let head = Call::new(Method::HEAD, &self.key);
         if let Ok(reply) = self.client.call(&head).await {
             let size = reply.headers.get(CONTENT_LENGTH);
             let size = size.and_then(|value| value.to_str().ok()?.parse().ok());
-            if reply.stamp() == Some(&self.stamp) && size == Some(self.size) {
+            if reply.headers.get(MARK) == Some(&self.stamp) && size == Some(self.size) {
                 return Ok(self.info(&reply.headers));
             }
         }
@@ -211,10 +202,7 @@ impl S3Upload {
     /// servers have many words for an upload that is gone (s3s says 403).
     async fn drop_parts(&self, mut parts: Parts) -> Result<(), StoreError> {
         parts.running.shutdown().await;
-        let command = Command::AbortMultipartUpload {
-            upload_id: &parts.id,
-        };
-        let call = Call::new(&self.key, command);
+        let call = Call::new(Method::DELETE, &self.key).query("uploadId", &*parts.id);
         match self.client.call(&call).await {
             Ok(_) => {
                 let _ = self.client.call(&call).await;
@@ -326,16 +314,12 @@ struct PartTask {
 
 impl PartTask {
     async fn run(self, bytes: Bytes) -> Result<Part, StoreError> {
-        let command = Command::PutObject {
-            content: &bytes,
-            content_type: CONTENT_TYPE,
-            custom_headers: None,
-            multipart: Some(Multipart::new(self.number, &self.id)),
-        };
-        let call = Call::new(&self.key, command).with_payload(bytes.clone());
+        let call = Call::new(Method::PUT, &self.key)
+            .query("partNumber", self.number.to_string())
+            .query("uploadId", &*self.id)
+            .body(bytes);
         let reply = self.client.call(&call).await.and_then(|reply| {
-            let etag = reply.headers.get(ETAG).and_then(|etag| etag.to_str().ok());
-            match etag.filter(|etag| !etag.is_empty()) {
+            match reply.header(ETAG).filter(|etag| !etag.is_empty()) {
                 Some(etag) => Ok(Part {
                     part_number: self.number,
                     etag: etag.to_owned(),

@@ -28,35 +28,16 @@ impl From<Credentials> for CredentialSource {
     }
 }
 
-impl CredentialSource {
-    /// The same in rust-s3's words. Its copies are not wiped: they live as long as the store.
-    /// With keys given it looks nowhere else for some.
-    pub(super) fn for_signing(&self) -> Result<s3::creds::Credentials, String> {
-        match self {
-            Self::Keys(keys) => s3::creds::Credentials::new(
-                Some(keys.access_key()),
-                Some(keys.secret_key()),
-                None,
-                keys.session_token(),
-                None,
-            ),
-            Self::Anonymous => s3::creds::Credentials::anonymous(),
-        }
-        .map_err(|cause| cause.to_string())
-    }
-}
-
 /// The keys of one store, asked for before each try of a request.
 #[derive(Debug)]
-#[allow(dead_code, reason = "requests come to it with the next change")]
 pub(super) struct Keys {
     fixed: Option<Arc<Credentials>>,
 }
 
-#[allow(dead_code, reason = "requests come to it with the next change")]
 impl Keys {
     /// Takes a source that was found right. `http` carries the questions to those who give keys
     /// out; nothing is asked yet.
+    #[allow(clippy::unnecessary_wraps, reason = "other sources can be wrong")]
     pub(super) fn new(source: &CredentialSource, http: reqwest::Client) -> Result<Self, String> {
         drop(http);
         Ok(Self {

@@ -98,6 +98,17 @@ impl Refusal {
         }
     }
 
+    /// Whether it may be the keys' age, so that other keys may be taken.
+    pub(in crate::s3) fn is_about_keys(&self) -> bool {
+        const CODES: [&str; 4] = [
+            "ExpiredToken",
+            "ExpiredTokenException",
+            "InvalidAccessKeyId",
+            "InvalidToken",
+        ];
+        CODES.contains(&self.code.as_str())
+    }
+
     /// Another region than `used` in which the bucket is told to live.
     pub(in crate::s3) fn moved_from(&self, used: &str) -> Option<&str> {
         let moved = matches!(self.status, 301 | 302 | 307 | 308 | 400);
