@@ -3,6 +3,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -10,6 +11,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use s3s::auth::SimpleAuth;
+use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
 use tokio::net::{TcpListener, TcpStream};
@@ -20,24 +22,39 @@ use tokio::task::JoinSet;
 /// # Panics
 /// When the directory is not there.
 pub fn service(dir: &Path, access_key: &str, secret_key: &str) -> S3Service {
+    builder(dir, access_key, secret_key).build()
+}
+
+/// The same that takes requests of any date: what its clock says, a script decides.
+pub(crate) fn undated(dir: &Path, access_key: &str, secret_key: &str) -> S3Service {
+    let mut config = S3Config::default();
+    config.presigned_url_max_skew_time_secs = u32::MAX;
+    let mut builder = builder(dir, access_key, secret_key);
+    builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
+    builder.build()
+}
+
+fn builder(dir: &Path, access_key: &str, secret_key: &str) -> S3ServiceBuilder {
     let files = FileSystem::new(dir).expect("the directory is there");
     let mut builder = S3ServiceBuilder::new(files);
     builder.set_auth(SimpleAuth::from_single(access_key, secret_key));
-    builder.build()
+    builder
 }
 
 /// Serves every connection by `service`, until dropped.
 pub async fn serve(listener: TcpListener, service: S3Service) {
-    listen(listener, move |request| carry_out(service.clone(), request)).await;
+    let answer =
+        move |request: Request<Incoming>| carry_out(service.clone(), request.map(s3s::Body::from));
+    listen(listener, answer).await;
 }
 
 /// Answers one request by `service`.
 pub(crate) async fn carry_out(
     service: S3Service,
-    request: Request<Incoming>,
+    request: Request<s3s::Body>,
 ) -> io::Result<Response<s3s::Body>> {
     service
-        .call(request.map(s3s::Body::from))
+        .call(request)
         .await
         .map_err(|fault| io::Error::other(format!("{fault:?}")))
 }
