@@ -1,14 +1,13 @@
 //! What the operator writes about a bucket, and everything that is wrong with it at once.
 
-use std::fmt;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use zeroize::Zeroizing;
-
 use super::address::Endpoint;
 use super::ca::CustomCa;
+use super::clock::Clock;
 use super::credentials::CredentialSource;
+use super::writing::Writing;
 
 /// One bucket, a folder in it, and how to get there. Nothing is checked before
 /// [`check`](Self::check) or [`S3Store::open`](super::S3Store::open).
@@ -38,73 +37,6 @@ pub struct S3Config {
     pub upload_rate: Option<NonZeroU64>,
     /// Times, tries and sizes. The default is right for a daemon.
     pub tuning: Tuning,
-}
-
-/// What every object is written with, beside its bytes.
-#[derive(Debug, Clone, Default)]
-pub struct Writing {
-    /// `x-amz-storage-class`: `STANDARD_IA`, `GLACIER_IR`, …; the bucket's default without.
-    pub storage_class: Option<String>,
-    /// Tags, at most ten.
-    pub tags: Vec<(String, String)>,
-    /// Who encrypts it there; the bucket's default without.
-    pub encryption: Option<Encryption>,
-    /// For how long it may not be deleted; the bucket's default without.
-    pub lock: Option<Lock>,
-    /// Whether it is held until somebody lifts the hold.
-    pub legal_hold: bool,
-}
-
-/// Encryption at the server.
-#[derive(Debug, Clone)]
-pub enum Encryption {
-    /// SSE-S3: with keys of the server.
-    S3,
-    /// SSE-KMS: with a key of a key service, the account's default without an id.
-    Kms {
-        /// The key's id or ARN.
-        key: Option<String>,
-    },
-    /// SSE-C: with a key of ours, 32 bytes, sent with every request and kept by nobody else.
-    Customer(CustomerKey),
-}
-
-/// A key that is wiped when dropped and never shown.
-#[derive(Clone)]
-pub struct CustomerKey(
-    #[expect(dead_code, reason = "headers come with the next change")]
-    pub(super)  Zeroizing<[u8; 32]>,
-);
-
-impl CustomerKey {
-    /// Takes the 32 bytes.
-    pub fn new(bytes: [u8; 32]) -> Self {
-        Self(Zeroizing::new(bytes))
-    }
-}
-
-impl fmt::Debug for CustomerKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("CustomerKey(redacted)")
-    }
-}
-
-/// Object lock: nobody deletes the object before its time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lock {
-    /// Who may lift it.
-    pub mode: LockMode,
-    /// For so long from the start of its upload.
-    pub period: Duration,
-}
-
-/// Who may lift an object lock before its time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LockMode {
-    /// Whoever has the right `s3:BypassGovernanceRetention`.
-    Governance,
-    /// Nobody.
-    Compliance,
 }
 
 pub(super) fn shortened(text: &str) -> String {
@@ -158,6 +90,8 @@ pub struct Tuning {
     pub parts_in_flight: usize,
     /// Proxies.
     pub proxy: ProxyUse,
+    /// What time it is, for signatures.
+    pub clock: Clock,
 }
 
 impl Default for Tuning {
@@ -171,6 +105,7 @@ impl Default for Tuning {
             part_size: 8 * 1024 * 1024,
             parts_in_flight: 2,
             proxy: ProxyUse::Environment,
+            clock: Clock::system(),
         }
     }
 }
@@ -211,6 +146,10 @@ impl S3Config {
         }
         if let Some(Err(why)) = self.custom_ca.as_ref().map(CustomCa::load) {
             fault("custom_ca", why);
+        }
+        let is_tls = !Endpoint::parse(&self.endpoint).is_ok_and(|endpoint| endpoint.is_plain());
+        for (key, why) in self.writing.faults(is_tls) {
+            fault(key, why);
         }
         faults
     }

@@ -12,15 +12,17 @@
 //! | `address` | the endpoint and where in it the bucket's name goes |
 //! | `transport` | the HTTP client, its trust roots, and progress instead of deadlines |
 //! | `region` | which region signs: written, seen in the host name, asked, or told by an error |
+//! | `clock` | the time here, and the server's, by which requests are signed |
 //! | `request` | one request: sign, send, try again |
-//! | `writing` | what every object is written with beside its bytes |
 //! | `sign` | its signature |
+//! | `writing` | what every object is written with beside its bytes |
 //! | `error` | what a failed request means, and in whose words it is told |
 //! | `upload`, `list`, `read` | the three calls that are more than one request or one reply |
 //! | [`store`] | [`S3Store`], the door |
 
 mod address;
 mod ca;
+mod clock;
 pub mod config;
 mod credentials;
 mod error;
@@ -35,6 +37,7 @@ mod upload;
 mod writing;
 
 pub use ca::CustomCa;
+pub use clock::Clock;
 pub use config::{Addressing, ConfigFault, ProxyUse, S3Config, Tuning};
 pub use credentials::{CredentialSource, Credentials};
 pub use store::S3Store;

@@ -1,6 +1,7 @@
 //! One request: sign it, send it, try again.
 //!
-//! Every try is signed anew: its date must be fresh, and the region may have been corrected. What
+//! Every try is signed anew: its date must be fresh, and region, time or keys may have been put
+//! right. What
 //! is tried again is decided by the fault alone, because every call made here may be repeated: a
 //! part and an object are put whole under the same name, and a repeated completion is settled by
 //! its owner in `upload`. The beginning of an upload whose reply was lost leaves an upload without
@@ -18,12 +19,14 @@ use s3::signing::uri_encode;
 use time::OffsetDateTime;
 
 use super::address::{Address, Endpoint};
+use super::clock::ServerClock;
 use super::config::{S3Config, Tuning};
 use super::credentials::{Credentials, Keys};
 use super::error::{Fault, Place, Refusal};
 use super::region::{self, Region};
 use super::sign::{Digest, Signer};
 use super::transport::Transport;
+use super::writing::WritingHeaders;
 use crate::StoreError;
 
 /// Longest reply that is read whole. A page of 1,000 keys of 1,024 bytes, escaped, is below it.
@@ -40,6 +43,8 @@ pub(super) struct BucketClient {
     endpoint: String,
     keys: Keys,
     region: Region,
+    clock: ServerClock,
+    writing: WritingHeaders,
     tuning: Tuning,
 }
 
@@ -76,16 +81,6 @@ impl<'a> Call<'a> {
     /// Adds a header, which is signed.
     pub(super) fn header(mut self, name: impl IntoHeaderName, value: HeaderValue) -> Self {
         self.headers.insert(name, value);
-        self
-    }
-
-    /// Adds headers, which are signed.
-    #[expect(
-        dead_code,
-        reason = "what objects are written with comes with the next change"
-    )]
-    pub(super) fn headers(mut self, headers: HeaderMap) -> Self {
-        self.headers.extend(headers);
         self
     }
 
@@ -172,6 +167,8 @@ impl BucketClient {
             endpoint: address.endpoint().to_string(),
             address,
             region,
+            clock: ServerClock::new(config.tuning.clock.clone()),
+            writing: WritingHeaders::new(&config.writing)?,
             tuning: config.tuning.clone(),
         })
     }
@@ -201,10 +198,10 @@ impl BucketClient {
     /// Asks until there is an answer that will not change, and reads it whole.
     pub(super) async fn call(&self, call: &Call<'_>) -> Result<Reply, Fault> {
         self.with_retries(|| async {
-            let (mut response, signed_at) = self.attempt(call).await?;
+            let (mut response, asked_at) = self.attempt(call).await?;
             let body = self.read_whole(&mut response).await?;
             let headers = std::mem::take(response.headers_mut());
-            match Refusal::in_success(&headers, &body, signed_at) {
+            match Refusal::in_success(&headers, &body, asked_at) {
                 Some(refusal) => Err(Fault::Refusal(Box::new(refusal))),
                 None => Ok(Reply { headers, body }),
             }
@@ -243,28 +240,36 @@ impl BucketClient {
             .await
     }
 
-    /// One try, and one more where the server names another region than the one that signed, or
-    /// refuses keys in whose place there are others by now.
+    /// One try, and one more for each thing that a refusal puts right: the region that signs, the
+    /// time, keys in whose place there are others by now.
     async fn attempt(&self, call: &Call<'_>) -> Result<(Response, i64), Fault> {
-        let keys = self.keys.current().await?;
-        let keys = keys.as_deref();
-        let region = self.region.get_or_ask(self.ask_region(keys)).await?;
-        let fault = match self.once(call, &region, keys).await {
-            Err(Fault::Refusal(refusal)) => refusal,
-            other => return other,
-        };
-        if let Some(right) = fault.moved_from(&region) {
-            self.region.correct(right).await;
-            return self.once(call, right, keys).await;
+        let mut keys = self.keys.current().await?;
+        let asking = self.ask_region(keys.as_deref());
+        let mut region = self.region.get_or_ask(asking).await?;
+        // What is wrong again after it was put right is told.
+        let (mut moved, mut set, mut renewed) = (false, false, false);
+        loop {
+            let refusal = match self.once(call, &region, keys.as_deref()).await {
+                Err(Fault::Refusal(refusal)) => refusal,
+                other => return other,
+            };
+            if !moved && let Some(right) = refusal.moved_from(&region) {
+                moved = true;
+                self.region.correct(right).await;
+                right.clone_into(&mut region);
+            } else if !set && self.clock.learn(&refusal) {
+                set = true;
+            } else if !renewed
+                && refusal.is_about_keys()
+                && let Some(refused) = &keys
+                && self.keys.renewed(refused).await
+            {
+                renewed = true;
+                keys = self.keys.current().await?;
+            } else {
+                return Err(Fault::Refusal(refusal));
+            }
         }
-        if let Some(refused) = keys
-            && fault.is_about_keys()
-            && self.keys.renewed(refused).await
-        {
-            let keys = self.keys.current().await?;
-            return self.once(call, &region, keys.as_deref()).await;
-        }
-        Err(Fault::Refusal(fault))
     }
 
     /// HEAD of the bucket, whose reply tells its region whatever the status.
@@ -278,7 +283,8 @@ impl BucketClient {
         Ok(told.unwrap_or_else(|| region::DEFAULT.to_owned()))
     }
 
-    /// Signs and sends once. Returns the reply and when it was signed, in seconds since 1970.
+    /// Signs and sends once. Returns the reply and when it was asked for by this machine's clock,
+    /// in seconds since 1970.
     async fn once(
         &self,
         call: &Call<'_>,
@@ -286,14 +292,17 @@ impl BucketClient {
         keys: Option<&Credentials>,
     ) -> Result<(Response, i64), Fault> {
         let region = self.address.in_region(region);
+        let here = self.clock.here();
+        let there = self.clock.there(here);
         let signer = Signer {
             keys,
-            at: OffsetDateTime::now_utc(),
+            at: OffsetDateTime::from_unix_timestamp(there.timestamp())
+                .map_err(|_| Fault::Nonsense(format!("{there} is no time to sign with")))?,
             region: &region,
         };
-        let signed_at = signer.at.unix_timestamp();
         let url = call.url(&self.address.of_bucket(&region))?;
         let mut headers = call.own_headers();
+        headers.extend(self.writing.of(&call.method, call.key, &call.query, there));
         signer.sign(call.method.as_str(), &url, &mut headers, call.digest)?;
         let mut response = self
             .transport
@@ -301,11 +310,11 @@ impl BucketClient {
             .await?;
         let status = response.status();
         if status.is_success() {
-            return Ok((response, signed_at));
+            return Ok((response, here.timestamp()));
         }
         // The status says enough where the body cannot be had.
         let body = self.read_whole(&mut response).await.unwrap_or_default();
-        let refusal = Refusal::new(status.as_u16(), response.headers(), &body, signed_at);
+        let refusal = Refusal::new(status.as_u16(), response.headers(), &body, here.timestamp());
         Err(Fault::Refusal(Box::new(refusal)))
     }
 

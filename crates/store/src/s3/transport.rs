@@ -28,38 +28,29 @@ const SEND_CHUNK: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct Transport {
     http: Client,
+    careful: Client,
     stall: Duration,
 }
 
 impl Transport {
     /// Builds the client. The CA's file is read here and not again.
     pub(super) fn new(config: &S3Config) -> Result<Self, String> {
-        let mut http = Client::builder()
-            .connect_timeout(config.tuning.connect_timeout)
-            // A redirect needs a signature for its own host; `region` follows those that matter.
-            .redirect(redirect::Policy::none())
-            .user_agent(concat!("rollsnap/", env!("CARGO_PKG_VERSION")));
-        if config.tuning.proxy == ProxyUse::Direct {
-            http = http.no_proxy();
-        }
-        if let Some(ca) = &config.custom_ca {
-            for certificate in ca.load()? {
-                let certificate = Certificate::from_der(&certificate)
-                    .map_err(|cause| format!("custom_ca: {cause}"))?;
-                http = http.add_root_certificate(certificate);
-            }
-        }
+        let careful = client(config, false)?;
         Ok(Self {
-            http: http
-                .build()
-                .map_err(|cause| format!("HTTP client: {cause}"))?,
+            http: if config.insecure_skip_verify {
+                client(config, true)?
+            } else {
+                careful.clone()
+            },
+            careful,
             stall: config.tuning.stall_timeout,
         })
     }
 
-    /// The client itself, for whoever asks something else than S3.
+    /// A client for whoever asks something else than S3, such as keys. It verifies certificates
+    /// whatever is configured for the bucket: what it carries is worth more than one bucket.
     pub(super) fn client(&self) -> Client {
-        self.http.clone()
+        self.careful.clone()
     }
 
     /// Sends one request and waits for the head of its reply.
@@ -104,6 +95,27 @@ impl Transport {
             Err(_) => Err(LineFault::Stalled(self.stall)),
         }
     }
+}
+
+fn client(config: &S3Config, skip_verify: bool) -> Result<Client, String> {
+    let mut http = Client::builder()
+        .connect_timeout(config.tuning.connect_timeout)
+        // A redirect needs a signature for its own host; `region` follows those that matter.
+        .redirect(redirect::Policy::none())
+        .danger_accept_invalid_certs(skip_verify)
+        .user_agent(concat!("rollsnap/", env!("CARGO_PKG_VERSION")));
+    if config.tuning.proxy == ProxyUse::Direct {
+        http = http.no_proxy();
+    }
+    if let Some(ca) = &config.custom_ca {
+        for certificate in ca.load()? {
+            let certificate = Certificate::from_der(&certificate)
+                .map_err(|cause| format!("custom_ca: {cause}"))?;
+            http = http.add_root_certificate(certificate);
+        }
+    }
+    http.build()
+        .map_err(|cause| format!("HTTP client: {cause}"))
 }
 
 #[derive(Debug, Default)]

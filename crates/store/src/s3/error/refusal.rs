@@ -11,6 +11,7 @@ use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use serde::Deserialize;
 
 use super::{Place, lowered};
+use crate::s3::clock::stands;
 use crate::{ErrorKind, StoreError};
 
 const REGION_HEADER: &str = "x-amz-bucket-region";
@@ -25,8 +26,8 @@ pub(in crate::s3) struct Refusal {
     /// The bucket's region, where the reply tells one.
     pub(in crate::s3) region: Option<String>,
     pub(super) retry_after: Option<Duration>,
-    /// The server's clock minus ours, in seconds.
-    skew: Option<i64>,
+    /// Seconds by which the server's clock is ahead of this machine's.
+    pub(in crate::s3) ahead: Option<i64>,
 }
 
 /// `<Error>` as S3 sends it; everything else in it is ignored.
@@ -39,8 +40,9 @@ struct ErrorBody {
 }
 
 impl Refusal {
-    /// Reads a refusing reply, signed at `signed_at` (seconds since 1970).
-    pub(in crate::s3) fn new(status: u16, headers: &HeaderMap, body: &str, signed_at: i64) -> Self {
+    /// Reads a refusing reply to what was asked at `asked_at` (seconds since 1970, by this
+    /// machine's clock).
+    pub(in crate::s3) fn new(status: u16, headers: &HeaderMap, body: &str, asked_at: i64) -> Self {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let told = error_in(body).unwrap_or_else(|| ErrorBody {
             // A proxy's page is not quoted, one line of plain text is.
@@ -50,17 +52,14 @@ impl Refusal {
             },
             ..ErrorBody::default()
         });
+        let told_at = text(DATE.as_str()).and_then(seconds);
         Self {
             status,
             code: lowered_code(&told.code),
             message: lowered(&told.message),
             region: text(REGION_HEADER).map(str::to_owned).or(told.region),
-            retry_after: text(RETRY_AFTER.as_str())
-                .and_then(|value| value.trim().parse().ok())
-                .map(Duration::from_secs),
-            skew: text(DATE.as_str())
-                .and_then(|value| DateTime::parse_from_rfc2822(value).ok())
-                .map(|date| date.timestamp() - signed_at),
+            retry_after: text(RETRY_AFTER.as_str()).and_then(|wait| after(wait, told_at)),
+            ahead: told_at.map(|told_at| told_at - asked_at),
         }
     }
 
@@ -68,9 +67,9 @@ impl Refusal {
     pub(in crate::s3) fn in_success(
         headers: &HeaderMap,
         body: &str,
-        signed_at: i64,
+        asked_at: i64,
     ) -> Option<Self> {
-        error_in(body).map(|_| Self::new(200, headers, body, signed_at))
+        error_in(body).map(|_| Self::new(200, headers, body, asked_at))
     }
 
     pub(super) fn is_transient(&self) -> bool {
@@ -163,11 +162,8 @@ impl Refusal {
             ),
             (_, "RequestTimeTooSkewed") => (
                 ErrorKind::Denied,
-                match self.skew {
-                    Some(skew) => {
-                        let side = if skew < 0 { "ahead of" } else { "behind" };
-                        format!("this clock is {}s {side} that of {endpoint}", skew.abs())
-                    }
+                match self.ahead {
+                    Some(ahead) => stands(ahead, endpoint),
                     None => format!("this clock and that of {endpoint} are too far apart"),
                 },
                 Some("set this machine's clock, by NTP for instance".into()),
@@ -252,6 +248,22 @@ impl Refusal {
         }
         words
     }
+}
+
+/// A date of HTTP in seconds since 1970.
+fn seconds(date: &str) -> Option<i64> {
+    Some(DateTime::parse_from_rfc2822(date).ok()?.timestamp())
+}
+
+/// `Retry-After` is a number of seconds or a date (RFC 9110, 10.2.3), which counts from the
+/// server's own.
+fn after(wait: &str, told_at: Option<i64>) -> Option<Duration> {
+    let wait = wait.trim();
+    let seconds = match wait.parse() {
+        Ok(seconds) => seconds,
+        Err(_) => u64::try_from(seconds(wait)? - told_at?).ok()?,
+    };
+    Some(Duration::from_secs(seconds))
 }
 
 /// A code is one word; anything else in its place is no code.

@@ -4,7 +4,7 @@ use reqwest::header::{HeaderMap, HeaderValue};
 
 use super::*;
 
-const SIGNED_AT: i64 = 1_777_636_800; // 2026-05-01T12:00:00Z
+const ASKED_AT: i64 = 1_777_636_800; // 2026-05-01T12:00:00Z
 const PLACE: Place<'static> = Place {
     bucket: "b",
     endpoint: "https://h",
@@ -25,7 +25,7 @@ fn body(code: &str) -> String {
 }
 
 fn told(status: u16, body: &str) -> StoreError {
-    let refusal = Refusal::new(status, &HeaderMap::new(), body, SIGNED_AT);
+    let refusal = Refusal::new(status, &HeaderMap::new(), body, ASKED_AT);
     Fault::Refusal(Box::new(refusal)).tell("read", "s3://b/f/name", &PLACE)
 }
 
@@ -174,7 +174,7 @@ fn only_what_may_pass_is_tried_again() {
         (404, "", false),
         (501, "NotImplemented", false),
     ] {
-        let refusal = Refusal::new(status, &HeaderMap::new(), &body(code), SIGNED_AT);
+        let refusal = Refusal::new(status, &HeaderMap::new(), &body(code), ASKED_AT);
         assert_eq!(refusal.is_transient(), transient, "{status} {code}");
     }
 }
@@ -193,10 +193,32 @@ fn a_clock_that_is_wrong_is_told_by_how_much_and_which_way() {
         ("yesterday", "too far apart"),
     ] {
         let date = headers(&[("date", date)]);
-        let refusal = Refusal::new(403, &date, &body("RequestTimeTooSkewed"), SIGNED_AT);
+        let refusal = Refusal::new(403, &date, &body("RequestTimeTooSkewed"), ASKED_AT);
         let error = refusal.tell("list", "s3://b", &PLACE);
         assert!(error.to_string().contains(words), "{error}");
         assert!(error.hint().is_some_and(|hint| hint.contains("clock")));
+    }
+}
+
+#[test]
+fn the_server_may_ask_for_a_wait_in_seconds_or_until_a_date() {
+    for (wait, seconds) in [
+        ("120", Some(120)),
+        (" 0 ", Some(0)),
+        ("Fri, 01 May 2026 12:00:30 GMT", Some(30)),
+        ("Fri, 01 May 2026 11:00:00 GMT", None),
+        ("soon", None),
+    ] {
+        let told = headers(&[
+            ("date", "Fri, 01 May 2026 12:00:00 GMT"),
+            ("retry-after", wait),
+        ]);
+        let refusal = Refusal::new(503, &told, "", 0);
+        assert_eq!(
+            refusal.retry_after,
+            seconds.map(Duration::from_secs),
+            "{wait}"
+        );
     }
 }
 
@@ -212,7 +234,7 @@ fn the_region_is_taken_from_the_header_before_the_body_and_only_from_a_redirect(
         (403, &header, "", None),
         (400, &none, "", None),
     ] {
-        let refusal = Refusal::new(status, headers, body, SIGNED_AT);
+        let refusal = Refusal::new(status, headers, body, ASKED_AT);
         assert_eq!(refusal.moved_from("us-east-1"), region, "{status} {body}");
         assert_eq!(refusal.moved_from(region.unwrap_or_default()), None);
     }
@@ -243,14 +265,14 @@ fn a_broken_error_is_an_error_all_the_same() {
         "<?xml version=\"1.0\"?><Error/>",
         "\u{feff}<Error/>",
     ] {
-        let refusal = Refusal::in_success(&HeaderMap::new(), body, SIGNED_AT);
+        let refusal = Refusal::in_success(&HeaderMap::new(), body, ASKED_AT);
         assert!(
             refusal.is_some_and(|refusal| refusal.is_transient()),
             "{body}"
         );
     }
     for body in ["", "<Errors/>", "<ListBucketResult/>", "hello <Error>"] {
-        let refusal = Refusal::in_success(&HeaderMap::new(), body, SIGNED_AT);
+        let refusal = Refusal::in_success(&HeaderMap::new(), body, ASKED_AT);
         assert!(refusal.is_none(), "{body}");
     }
 }
