@@ -220,7 +220,7 @@ impl Member {
 
     /// The member's name, where the cluster tells it: not without quorum, not to everybody, and
     /// not through a learner.
-    async fn ask_name(&self, client: &Client, member_id: u64) -> Option<String> {
+    pub(crate) async fn ask_name(&self, client: &Client, member_id: u64) -> Option<String> {
         let limit = NAME_TIMEOUT.min(self.request_timeout / 2);
         let mut cluster = client.cluster_client();
         let members = timeout(limit, cluster.member_list()).await.ok()?.ok()?;
@@ -271,7 +271,7 @@ impl Source for Member {
 }
 
 /// None if the answer could be anybody's.
-fn member_status(answer: StatusResponse) -> Option<MemberStatus> {
+pub(crate) fn member_status(answer: StatusResponse) -> Option<MemberStatus> {
     let answer = answer.0;
     let header = answer.header.filter(|header| header.member_id != 0)?;
     if answer.version.is_empty() {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -75,6 +75,23 @@ pub(crate) async fn refusal(endpoint: &Endpoint, config: ClientConfig) -> Option
     };
     let error = timeout(LIMIT, conversation).await.ok()?.err()?;
     error.get_ref()?.downcast_ref::<rustls::Error>().cloned()
+}
+
+/// Shakes hands in TLS and hangs up. The certificate that the server showed, if it was one that
+/// `config` trusts. Takes at most a second.
+pub(crate) async fn certificate(
+    endpoint: &Endpoint,
+    config: ClientConfig,
+) -> Option<CertificateDer<'static>> {
+    let name = ServerName::try_from(endpoint.bare_host().to_owned()).ok()?;
+    let handshake = async {
+        let socket = TcpStream::connect(endpoint.authority()).await?;
+        let connector = TlsConnector::from(Arc::new(config));
+        connector.connect(name, socket).await
+    };
+    let socket = timeout(LIMIT, handshake).await.ok()?.ok()?;
+    let chain = socket.get_ref().1.peer_certificates()?;
+    Some(chain.first()?.clone().into_owned())
 }
 
 /// Says `words` and returns the first bytes of the answer.
