@@ -6,6 +6,7 @@
 
 mod objects;
 mod spools;
+mod tickets;
 
 use std::fmt::Display;
 use std::ops::Range;
@@ -56,6 +57,18 @@ pub async fn run_spool(store: &dyn SpoolStore) {
     spools::objects_are_read_at_any_place(store).await;
     spools::taken_names_are_refused(store).await;
     spools::given_up_spools_leave_nothing(store).await;
+    clear(store).await;
+}
+
+/// Checks what [`Store`] promises of [tickets](crate::Ticket), of a store that gives them.
+///
+/// # Panics
+/// When a promise is broken.
+pub async fn run_tickets(store: &dyn Store) {
+    clear(store).await;
+    tickets::uploads_are_gone_on_with(store).await;
+    tickets::parts_of_other_bytes_are_not_kept(store).await;
+    tickets::forgotten_uploads_are_gone(store).await;
     clear(store).await;
 }
 

@@ -1,33 +1,55 @@
 //! A store in memory, for tests and examples.
 
+mod spool;
+mod upload;
+
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt};
-use tokio::sync::watch;
 
+use self::spool::Draft;
+use self::upload::{MemoryUpload, Unfinished};
 use crate::{
     BoxRead, ErrorKind, Location, ObjectInfo, ObjectName, ReadBack, Spool, SpoolStore, Store,
-    StoreError, Tail, Terms, Upload,
+    StoreError, Terms, Ticket, Upload,
 };
 
 /// What a write should carry, and what a read gives at once: small, so that tests see several.
 const PIECE: usize = 64 << 10;
 
-type Objects = BTreeMap<ObjectName, Bytes>;
-
 /// Objects in memory. Clones share them.
 ///
-/// Keeps the contract of a directory, durability aside. It knows no time: a listing tells no
-/// [`modified`](ObjectInfo::modified).
+/// Keeps the contract of a directory, durability aside, and has a bucket's ways with uploads:
+/// whole pieces of one that was dropped stay until somebody goes on with it or frees it.
+/// A listing tells no [`modified`](ObjectInfo::modified).
 #[derive(Debug, Clone)]
 pub struct Memory {
     location: Location,
-    objects: Arc<Mutex<Objects>>,
+    piece: usize,
+    time: Option<Time>,
+    held: Arc<Mutex<Held>>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    objects: BTreeMap<ObjectName, Bytes>,
+    unfinished: Unfinished,
+}
+
+#[derive(Clone)]
+struct Time(Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>);
+
+impl fmt::Debug for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Time")
+    }
 }
 
 impl Memory {
@@ -35,27 +57,64 @@ impl Memory {
     pub fn new(location: impl Into<String>) -> Self {
         Self {
             location: Location::new(location),
-            objects: Arc::default(),
+            piece: PIECE,
+            time: None,
+            held: Arc::default(),
         }
+    }
+
+    /// Takes and gives pieces of so many bytes, at least one, instead of 64 KiB.
+    #[must_use]
+    pub fn in_pieces_of(mut self, piece: usize) -> Self {
+        self.piece = piece.max(1);
+        self
+    }
+
+    /// Asks this for the time when pieces come. Without, [`sweep`](Store::sweep) finds nothing
+    /// that is old.
+    #[must_use]
+    pub fn telling_time_by(
+        mut self,
+        time: impl Fn() -> DateTime<Utc> + Send + Sync + 'static,
+    ) -> Self {
+        self.time = Some(Time(Arc::new(time)));
+        self
     }
 
     /// The bytes of an object, for a test to look at.
     pub fn get(&self, name: &ObjectName) -> Option<Bytes> {
-        self.objects().get(name).cloned()
+        self.held().objects.get(name).cloned()
     }
 
-    fn objects(&self) -> MutexGuard<'_, Objects> {
+    /// The names of uploads of which pieces are held, and which nobody ended: what somebody
+    /// would pay for.
+    pub fn unfinished(&self) -> Vec<ObjectName> {
+        self.held().unfinished.names()
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
         // A test that panicked elsewhere left whole objects: nothing is changed in two steps.
-        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn draft(&self, name: &ObjectName, taken: Taken) -> Draft {
-        Draft {
-            store: self.clone(),
-            name: name.clone(),
-            taken,
-            content: watch::Sender::default(),
+    fn now(&self) -> Option<DateTime<Utc>> {
+        self.time.as_ref().map(|time| (time.0)())
+    }
+
+    /// Makes an object visible.
+    fn publish(
+        &self,
+        held: &mut Held,
+        name: &ObjectName,
+        object: Bytes,
+        taken: Taken,
+    ) -> Result<ObjectInfo, StoreError> {
+        if taken == Taken::Refuse && held.objects.contains_key(name) {
+            return Err(self.taken("commit", name));
         }
+        let info = info(name, object.len());
+        held.objects.insert(name.clone(), object);
+        Ok(info)
     }
 
     fn error(
@@ -82,7 +141,36 @@ impl Store for Memory {
     }
 
     async fn begin(&self, name: &ObjectName, terms: Terms) -> Result<Box<dyn Upload>, StoreError> {
-        Ok(Box::new(self.draft(name, Taken::by(terms))))
+        let taken = Taken::by(terms);
+        Ok(Box::new(MemoryUpload::new(
+            self.clone(),
+            name.clone(),
+            taken,
+        )))
+    }
+
+    async fn resume(
+        &self,
+        name: &ObjectName,
+        ticket: &Ticket,
+        content: Arc<dyn ReadBack>,
+    ) -> Result<Option<Box<dyn Upload>>, StoreError> {
+        let upload = MemoryUpload::resume(self, name, ticket, &*content)
+            .map_err(|error| StoreError::io("read", format!("{}/{name}", self.location), error))?;
+        Ok(upload.map(|upload| Box::new(upload) as _))
+    }
+
+    async fn forget(&self, name: &ObjectName, ticket: &Ticket) -> Result<(), StoreError> {
+        self.held().unfinished.forget(name, ticket);
+        Ok(())
+    }
+
+    async fn sweep(
+        &self,
+        ours: &(dyn for<'a> Fn(&'a ObjectName) -> bool + Send + Sync),
+        before: DateTime<Utc>,
+    ) -> Result<Vec<ObjectName>, StoreError> {
+        Ok(self.held().unfinished.sweep(ours, before))
     }
 
     async fn read(
@@ -101,15 +189,17 @@ impl Store for Memory {
             let message = format!("the range is not inside its {} bytes", object.len());
             return Err(self.error(ErrorKind::Config, "read", name, message));
         };
+        let piece = self.piece;
         let pieces = std::iter::from_fn(move || {
-            (!rest.is_empty()).then(|| Ok(rest.split_to(rest.len().min(PIECE))))
+            (!rest.is_empty()).then(|| Ok(rest.split_to(rest.len().min(piece))))
         });
         Ok(stream::iter(pieces).boxed())
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectInfo>, StoreError> {
         Ok(self
-            .objects()
+            .held()
+            .objects
             .iter()
             .filter(|(name, _)| name.as_str().starts_with(prefix))
             .map(|(name, object)| info(name, object.len()))
@@ -117,7 +207,7 @@ impl Store for Memory {
     }
 
     async fn delete(&self, name: &ObjectName) -> Result<(), StoreError> {
-        self.objects().remove(name);
+        self.held().objects.remove(name);
         Ok(())
     }
 }
@@ -129,10 +219,10 @@ impl SpoolStore for Memory {
         name: &ObjectName,
         _expected: Option<u64>,
     ) -> Result<Box<dyn Spool>, StoreError> {
-        if self.objects().contains_key(name) {
+        if self.held().objects.contains_key(name) {
             return Err(self.taken("create", name));
         }
-        Ok(Box::new(self.draft(name, Taken::Refuse)))
+        Ok(Box::new(Draft::new(self.clone(), name.clone())))
     }
 
     async fn open(&self, name: &ObjectName) -> Result<Box<dyn ReadBack>, StoreError> {
@@ -164,126 +254,6 @@ impl Taken {
         } else {
             Self::Refuse
         }
-    }
-}
-
-/// What a draft holds so far.
-#[derive(Debug, Default)]
-struct Content {
-    bytes: Vec<u8>,
-    sealed: bool,
-}
-
-/// An object on its way. Its tails watch the content.
-#[derive(Debug)]
-struct Draft {
-    store: Memory,
-    name: ObjectName,
-    taken: Taken,
-    content: watch::Sender<Content>,
-}
-
-#[async_trait]
-impl Upload for Draft {
-    fn part_size(&self) -> usize {
-        PIECE
-    }
-
-    fn written(&self) -> u64 {
-        self.content.borrow().bytes.len() as u64
-    }
-
-    async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError> {
-        if self.content.borrow().sealed {
-            let kind = ErrorKind::Config;
-            return Err(self.store.error(kind, "write", &self.name, "it is sealed"));
-        }
-        self.content
-            .send_modify(|content| content.bytes.extend_from_slice(&bytes));
-        Ok(())
-    }
-
-    async fn commit(mut self: Box<Self>) -> Result<ObjectInfo, StoreError> {
-        self.seal().await?;
-        let object = Bytes::copy_from_slice(&self.content.borrow().bytes);
-        let info = info(&self.name, object.len());
-        let mut objects = self.store.objects();
-        if self.taken == Taken::Refuse && objects.contains_key(&self.name) {
-            drop(objects);
-            return Err(self.store.taken("commit", &self.name));
-        }
-        objects.insert(self.name.clone(), object);
-        Ok(info)
-    }
-
-    async fn abort(self: Box<Self>) -> Result<(), StoreError> {
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl Spool for Draft {
-    fn tail(&self) -> Box<dyn Tail> {
-        Box::new(MemoryTail {
-            store: self.store.clone(),
-            name: self.name.clone(),
-            content: self.content.subscribe(),
-            position: 0,
-        })
-    }
-
-    fn reader(&self) -> Result<Box<dyn ReadBack>, StoreError> {
-        Ok(Box::new(MemoryReadBack(self.content.subscribe())))
-    }
-
-    async fn seal(&mut self) -> Result<(), StoreError> {
-        self.content.send_modify(|content| content.sealed = true);
-        Ok(())
-    }
-}
-
-#[derive(Debug)]
-struct MemoryTail {
-    store: Memory,
-    name: ObjectName,
-    content: watch::Receiver<Content>,
-    position: usize,
-}
-
-#[async_trait]
-impl Tail for MemoryTail {
-    async fn next(&mut self, size: usize) -> Result<Bytes, StoreError> {
-        let start = self.position;
-        let enough = start.saturating_add(size);
-        let content = self
-            .content
-            .wait_for(|content| content.sealed || content.bytes.len() >= enough)
-            .await
-            .map_err(|_| {
-                let kind = ErrorKind::Unavailable;
-                let message = "its writer gave it up";
-                self.store.error(kind, "follow", &self.name, message)
-            })?;
-        let end = enough.min(content.bytes.len());
-        self.position = end;
-        Ok(Bytes::copy_from_slice(&content.bytes[start..end]))
-    }
-}
-
-#[derive(Debug)]
-struct MemoryReadBack(watch::Receiver<Content>);
-
-impl ReadBack for MemoryReadBack {
-    fn size(&self) -> io::Result<u64> {
-        Ok(self.0.borrow().bytes.len() as u64)
-    }
-
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        let range = offset..offset.saturating_add(buf.len() as u64);
-        let content = self.0.borrow();
-        let bytes = part_of(&content.bytes, &range).ok_or(io::ErrorKind::UnexpectedEof)?;
-        buf.copy_from_slice(bytes);
-        Ok(())
     }
 }
 

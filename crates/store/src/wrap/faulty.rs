@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 
 use crate::{
     BoxRead, ErrorKind, Location, ObjectInfo, ObjectName, ReadBack, Spool, SpoolStore, Store,
@@ -34,6 +35,12 @@ pub enum Effect {
     List,
     /// [`Store::delete`].
     Delete,
+    /// [`Store::resume`].
+    Resume,
+    /// [`Store::forget`].
+    Forget,
+    /// [`Store::sweep`].
+    Sweep,
 }
 
 /// How an effect fails.
@@ -204,6 +211,33 @@ impl<S: Store> Store for Faulty<S> {
         let outcome = self.faults.enter(Effect::Begin, &place)?;
         let upload = outcome.of(self.inner.begin(name, terms).await)?;
         Ok(Box::new(self.wrap(upload, place)))
+    }
+
+    async fn resume(
+        &self,
+        name: &ObjectName,
+        ticket: &Ticket,
+        content: Arc<dyn ReadBack>,
+    ) -> Result<Option<Box<dyn Upload>>, StoreError> {
+        let place = self.place(name.as_str());
+        let outcome = self.faults.enter(Effect::Resume, &place)?;
+        let upload = outcome.of(self.inner.resume(name, ticket, content).await)?;
+        Ok(upload.map(|upload| Box::new(self.wrap(upload, place)) as _))
+    }
+
+    async fn forget(&self, name: &ObjectName, ticket: &Ticket) -> Result<(), StoreError> {
+        let place = self.place(name.as_str());
+        let outcome = self.faults.enter(Effect::Forget, &place)?;
+        outcome.of(self.inner.forget(name, ticket).await)
+    }
+
+    async fn sweep(
+        &self,
+        ours: &(dyn for<'a> Fn(&'a ObjectName) -> bool + Send + Sync),
+        before: DateTime<Utc>,
+    ) -> Result<Vec<ObjectName>, StoreError> {
+        let outcome = self.faults.enter(Effect::Sweep, &self.place(""))?;
+        outcome.of(self.inner.sweep(ours, before).await)
     }
 
     async fn read(

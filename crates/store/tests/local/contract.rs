@@ -12,6 +12,13 @@ async fn memory_keeps_the_contract() {
 }
 
 #[tokio::test]
+async fn memory_goes_on_with_uploads_like_a_bucket_and_keeps_nothing_of_them() {
+    let store = Memory::default();
+    contract::run_tickets(&store).await;
+    assert_eq!(store.unfinished(), []);
+}
+
+#[tokio::test]
 async fn a_directory_keeps_the_contract_and_is_left_clean() {
     let place = tempfile::tempdir().unwrap();
     let store = LocalDir::open(place.path()).unwrap();
