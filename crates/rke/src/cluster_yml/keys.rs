@@ -65,6 +65,7 @@ static S3: Shape = Shape(&[
     ("object_lock_period", Want::Value),
     ("legal_hold", Want::Value),
     ("upload_rate", Want::Value),
+    ("verify_remote", Want::Value),
 ]);
 
 static BACKUP: Shape = Shape(&[

@@ -116,6 +116,8 @@ pub struct S3BackupConfig {
     pub legal_hold: Option<Located<bool>>,
     /// `upload_rate`: most bytes a second for all uploads together.
     pub upload_rate: Option<Located<NonZeroU64>>,
+    /// `verify_remote`: the time in which every copy is read back once.
+    pub verify_remote: Option<Located<Duration>>,
 }
 
 /// Keys of our own at the top level.

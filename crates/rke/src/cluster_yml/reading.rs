@@ -237,6 +237,7 @@ impl<'a> Reading<'a> {
             "object_lock_period" => s3.object_lock_period = self.take(at, entry, value::duration),
             "legal_hold" => s3.legal_hold = self.take(at, entry, value::switch),
             "upload_rate" => s3.upload_rate = self.take(at, entry, value::rate),
+            "verify_remote" => s3.verify_remote = self.take(at, entry, value::duration),
             _ => return false,
         }
         true

@@ -181,6 +181,7 @@ s3backupconfig:
   object_lock_period: 30days
   legal_hold: false
   upload_rate: 20MB
+  verify_remote: 7days
 ";
     let said = parse("f", text.as_bytes()).unwrap();
     let s3 = said.backup_config.unwrap().value.s3backupconfig.unwrap();
@@ -211,6 +212,8 @@ s3backupconfig:
     );
     let rate = NonZeroU64::new(20_000_000).unwrap();
     assert_eq!(s3.upload_rate, at(rate, 13, &path("upload_rate")));
+    let week = Duration::from_secs(7 * 86_400);
+    assert_eq!(s3.verify_remote, at(week, 14, &path("verify_remote")));
 }
 
 #[test]
