@@ -10,6 +10,7 @@ use s3::error::S3Error;
 
 pub(super) use self::line::LineFault;
 pub(super) use self::refusal::Refusal;
+use super::credentials::NoKeys;
 use crate::{ErrorKind, StoreError};
 
 /// Longest piece of a server's own words in a message.
@@ -28,6 +29,8 @@ pub(super) enum Fault {
     Stranger,
     /// The request could not be made.
     Unsignable(S3Error),
+    /// There are no keys to make it with.
+    NoKeys(NoKeys),
 }
 
 impl From<LineFault> for Fault {
@@ -49,6 +52,7 @@ impl Fault {
             Self::Line(line) => line.kind().is_transient(),
             Self::Refusal(refusal) => refusal.is_transient(),
             Self::Nonsense(_) => true,
+            Self::NoKeys(why) => why.kind().is_transient(),
             Self::Stranger | Self::Unsignable(_) => false,
         }
     }
@@ -104,6 +108,7 @@ impl Fault {
             Self::Unsignable(cause) => {
                 StoreError::at(ErrorKind::Config, verb, object, "sign the request").caused_by(cause)
             }
+            Self::NoKeys(why) => why.tell(verb, object),
         }
     }
 }

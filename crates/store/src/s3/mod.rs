@@ -39,6 +39,6 @@ mod writing;
 pub use ca::CustomCa;
 pub use clock::Clock;
 pub use config::{Addressing, ConfigFault, ProxyUse, S3Config, Tuning};
-pub use credentials::{CredentialSource, Credentials};
+pub use credentials::{CredentialSource, Credentials, KeyFiles, KeyText, Surroundings};
 pub use store::S3Store;
 pub use writing::{CustomerKey, Encryption, Lock, LockMode, Writing};

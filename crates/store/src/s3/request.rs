@@ -162,7 +162,11 @@ impl BucketClient {
         let address = Address::new(endpoint, &config.bucket, config.addressing);
         let transport = Transport::new(config)?;
         Ok(Self {
-            keys: Keys::new(&config.credentials, transport.client())?,
+            keys: Keys::new(
+                &config.credentials,
+                transport.client(),
+                config.tuning.clock.clone(),
+            )?,
             transport,
             endpoint: address.endpoint().to_string(),
             address,
@@ -175,6 +179,10 @@ impl BucketClient {
 
     pub(super) fn tuning(&self) -> &Tuning {
         &self.tuning
+    }
+
+    pub(super) fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     pub(super) fn transport(&self) -> &Transport {

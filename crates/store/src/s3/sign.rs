@@ -1,10 +1,11 @@
 //! The signature of one request: AWS Signature Version 4, in headers.
 //!
 //! Format: "Authenticating Requests: Using the Authorization Header", Amazon S3 API reference.
-//! rust-s3 makes the parts of it, except for the canonical headers: it sorts them as
-//! `name:value`, where `:` comes after `-`, so that a name and a longer one that begins with it
+//! rust-s3 makes the parts of it, except for two. The canonical headers it sorts as `name:value`,
+//! where `:` comes after `-`, so that a name and a longer one that begins with it
 //! (`x-amz-server-side-encryption`, `x-amz-server-side-encryption-customer-key`) stand in another
-//! order than in the list of signed names, and the server finds the signature wrong.
+//! order than in the list of signed names, and the server finds the signature wrong. And what it
+//! signs is always for S3, while roles are asked for at the token service.
 
 use hmac::Mac as _;
 use reqwest::Url;
@@ -63,13 +64,26 @@ impl Signer<'_> {
         headers: &mut HeaderMap,
         payload: Digest,
     ) -> Result<(), S3Error> {
+        self.sign_for("s3", method, url, headers, payload)
+    }
+
+    /// As [`sign`](Self::sign), for a service of Amazon's by its short name.
+    pub(super) fn sign_for(
+        &self,
+        service: &str,
+        method: &str,
+        url: &Url,
+        headers: &mut HeaderMap,
+        payload: Digest,
+    ) -> Result<(), S3Error> {
         let payload = payload.hex();
         headers.insert(HOST, host(url).parse()?);
         headers.insert(CONTENT_SHA256, payload.parse()?);
         let Some(keys) = self.keys else {
             return Ok(());
         };
-        headers.insert(DATE, self.date().parse()?);
+        let date = self.date();
+        headers.insert(DATE, date.parse()?);
         if let Some(token) = keys.session_token() {
             headers.insert(TOKEN, sensitive(token)?);
         }
@@ -80,17 +94,17 @@ impl Signer<'_> {
             path = signing::canonical_uri_string(url),
             query = signing::canonical_query_string(url),
         );
-        let key = signing::signing_key(&self.at, keys.secret_key(), self.region, "s3")?;
+        let (day, _) = date.split_at("20130524".len());
+        let scope = format!("{day}/{}/{service}/aws4_request", self.region);
+        let digest = Digest::of(request.as_bytes()).hex();
+        let key = signing::signing_key(&self.at, keys.secret_key(), self.region, service)?;
         let mut hmac = signing::HmacSha256::new_from_slice(&key)?;
-        hmac.update(signing::string_to_sign(&self.at, self.region, &request)?.as_bytes());
+        hmac.update(format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{digest}").as_bytes());
         let signature = Digest(hmac.finalize().into_bytes().into()).hex();
-        let authorization = signing::authorization_header(
-            keys.access_key(),
-            &self.at,
-            self.region,
-            &names,
-            &signature,
-        )?;
+        let authorization = format!(
+            "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}",
+            keys.access_key()
+        );
         headers.insert(AUTHORIZATION, sensitive(&authorization)?);
         Ok(())
     }

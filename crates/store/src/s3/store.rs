@@ -61,6 +61,13 @@ impl S3Store {
             .map_err(|fault| self.client.tell("check", &self.location, fault))
     }
 
+    /// Whose keys sign, and why those of each usual place before are not the ones: a line without
+    /// secrets. Asks for keys where none are held, and fails as a request would that needs them.
+    pub async fn credentials_told(&self) -> Result<String, StoreError> {
+        let told = self.client.keys().told().await;
+        told.map_err(|fault| self.client.tell("sign for", &self.location, fault))
+    }
+
     fn key(&self, name: &ObjectName) -> String {
         format!("{}{name}", self.folder)
     }

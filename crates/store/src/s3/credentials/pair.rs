@@ -52,6 +52,15 @@ impl Credentials {
         .into_iter()
         .filter_map(|(key, value)| Some((key, wrong(value?)?)))
     }
+
+    /// The keys, unless one of them cannot be one; then which, and why.
+    pub(super) fn judged(self) -> Result<Self, String> {
+        let fault = self.faults().next();
+        match fault {
+            None => Ok(self),
+            Some((key, why)) => Err(format!("{key} {why}")),
+        }
+    }
 }
 
 impl fmt::Debug for Credentials {

@@ -81,6 +81,20 @@ impl LineFault {
         }
     }
 
+    /// What happened, for a server that is no S3 server.
+    pub(in crate::s3) fn bare_words(&self) -> String {
+        match self {
+            Self::Lookup(why) => format!("name lookup: {why}"),
+            Self::Connect(why) => format!("connect: {why}"),
+            Self::Tls(why) => format!("TLS: {why}"),
+            Self::Broken(why) => why.clone(),
+            Self::NoTls | Self::NoHttp | Self::Certificate(_) | Self::Stalled(_) => {
+                let (message, _) = self.words("it");
+                message
+            }
+        }
+    }
+
     fn words(&self, endpoint: &str) -> (String, Option<String>) {
         let (message, hint) = match self {
             Self::Certificate(bad) => return certificate(bad, endpoint),
