@@ -17,10 +17,10 @@ use super::folder::{Folder, Found};
 use super::home::Home;
 use super::part::{self, Part, Taken};
 use super::spool::LocalSpool;
-use super::{PrivateFiles, Quarantine, off_worker, space};
+use super::{PrivateFiles, Quarantine, off_worker, probe, space};
 use crate::{
-    BoxRead, ErrorKind, Location, ObjectInfo, ObjectName, ReadBack, Spool, SpoolStore, Store,
-    StoreError, Terms, Upload,
+    BoxRead, Effort, ErrorKind, Location, ObjectInfo, ObjectName, Outcome, Probe, ReadBack, Spool,
+    SpoolStore, Store, StoreError, Terms, Upload,
 };
 
 /// Bytes read at once: what one reader holds.
@@ -88,6 +88,12 @@ impl LocalDir {
             home: Home::inside(&root),
             root: Folder::new(root),
         })
+    }
+
+    /// The bytes that are free where it lies; none where its file system does not tell. Blocks for
+    /// a system call.
+    pub fn free(&self) -> Result<Option<u64>, StoreError> {
+        space::free(self.root.path())
     }
 
     /// Small private files beside the objects.
@@ -193,6 +199,17 @@ impl Store for LocalDir {
             Ok(objects)
         })
         .await
+    }
+
+    async fn probe(&self, effort: Effort) -> Vec<Probe> {
+        let dir = self.clone();
+        let probes = off_worker("probe", move || Ok(probe::run(&dir, effort)));
+        probes.await.unwrap_or_else(|error| {
+            vec![Probe {
+                what: "directory",
+                outcome: Outcome::Failed(error),
+            }]
+        })
     }
 
     async fn delete(&self, name: &ObjectName) -> Result<(), StoreError> {

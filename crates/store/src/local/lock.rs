@@ -77,6 +77,23 @@ impl Drop for DaemonLock {
     }
 }
 
+/// Who holds the directory of the lock file at `path`, as it named itself; nobody where there is
+/// none. For a moment the lock is shared with whoever else looks: a daemon that would start in that
+/// moment is refused.
+pub(super) fn owner(path: &Path) -> Result<Option<String>, StoreError> {
+    let fault = |error| StoreError::io("read", path.display(), error);
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(fault(error)),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(None),
+        Err(TryLockError::WouldBlock) => read(&file).map(Some).map_err(fault),
+        Err(TryLockError::Error(error)) => Err(fault(error)),
+    }
+}
+
 /// Opens the lock file, which is never deleted: two could else lock two files of one name.
 fn open(path: &Path) -> io::Result<File> {
     let flags =

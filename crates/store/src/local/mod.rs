@@ -24,6 +24,7 @@ mod home;
 mod lock;
 mod part;
 mod pending;
+mod probe;
 mod quarantine;
 mod space;
 mod spool;

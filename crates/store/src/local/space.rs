@@ -5,21 +5,25 @@ use std::path::Path;
 
 use crate::{ErrorKind, StoreError};
 
-/// Refuses when the file system of `dir` has fewer than `needed` bytes free.
+/// The bytes that are free on the file system of `dir`. None where it tells nothing, as some
+/// network ones.
 ///
 /// Counted is what an ordinary user may take (`f_bavail` of statvfs(3)): a snapshot does not eat
 /// into what is kept back for root.
-pub(super) fn check(dir: &Path, object: &Path, needed: u64) -> Result<(), StoreError> {
+pub(super) fn free(dir: &Path) -> Result<Option<u64>, StoreError> {
     let stat = rustix::fs::statvfs(dir)
         .map_err(|error| StoreError::io("measure", dir.display(), error.into()))?;
-    if stat.f_blocks == 0 {
-        // Some network file systems tell nothing; the writes will.
-        return Ok(());
-    }
-    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-    if needed <= free {
-        return Ok(());
-    }
+    Ok((stat.f_blocks > 0).then(|| stat.f_bavail.saturating_mul(stat.f_frsize)))
+}
+
+/// Refuses when the file system of `dir` has fewer than `needed` bytes free.
+pub(super) fn check(dir: &Path, object: &Path, needed: u64) -> Result<(), StoreError> {
+    let free = match free(dir)? {
+        // The writes will tell.
+        None => return Ok(()),
+        Some(free) if needed <= free => return Ok(()),
+        Some(free) => free,
+    };
     let message = format!("needs {}, free are {}", human(needed), human(free));
     Err(full(StoreError::at(
         ErrorKind::Full,
@@ -27,6 +31,16 @@ pub(super) fn check(dir: &Path, object: &Path, needed: u64) -> Result<(), StoreE
         object.display(),
         message,
     )))
+}
+
+/// The error of a directory whose file system is full.
+pub(super) fn none(dir: &Path) -> StoreError {
+    full(StoreError::at(
+        ErrorKind::Full,
+        "write to",
+        dir.display(),
+        "no space is left",
+    ))
 }
 
 /// The error of a write, with what helps when the disk is full.
@@ -44,7 +58,7 @@ fn full(error: StoreError) -> StoreError {
 }
 
 /// Bytes as people say them: `512 B`, `1.5 GiB`.
-fn human(bytes: u64) -> String {
+pub(super) fn human(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     if bytes < 1024 {
         return format!("{bytes} B");

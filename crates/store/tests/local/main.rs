@@ -10,6 +10,7 @@ mod open;
 mod pending;
 mod place;
 mod planted;
+mod probe;
 mod quarantine;
 mod read_only;
 mod spool;
