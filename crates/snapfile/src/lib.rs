@@ -32,6 +32,7 @@
 //! | what does it hold, in etcdutl's numbers? | [`status()`] |
 //! | does it hold what the members hold? | [`mvcc::hash_kv`] |
 //! | which keys were there at a revision, with which values? | [`mvcc::live`], [`mvcc::get`] |
+//! | where does a key lie, without reading all? | [`index`] |
 //! | how is such a file made? | [`bolt::Builder`] |
 //!
 //! Everything is read through [`ReadAt`]: a file, a buffer, something far away.
@@ -75,6 +76,7 @@ pub mod bolt;
 mod digest;
 mod error;
 mod finding;
+pub mod index;
 pub mod mvcc;
 mod read_at;
 mod trailer;
@@ -85,4 +87,4 @@ pub use error::SnapshotError;
 pub use finding::Finding;
 pub use read_at::ReadAt;
 pub use trailer::{Proof, Trailer, TrailerError, TrailerHasher};
-pub use verify::{Heed, Progress, Report, digest_at_end, status, verify};
+pub use verify::{Heed, Progress, Report, digest_at_end, status, verify, verify_and_index};

@@ -69,6 +69,17 @@ pub enum Trailer {
     },
 }
 
+/// The digest that a file has at its end, whether it holds or not; `None` where there is none.
+pub(crate) fn claimed(file: &dyn ReadAt) -> io::Result<Option<Digest>> {
+    let size = file.size()?;
+    if size % SECTOR != 32 || size <= SECTOR {
+        return Ok(None);
+    }
+    let mut claimed = [0; DIGEST_LEN];
+    file.read_at(size.saturating_sub(32), &mut claimed)?;
+    Ok(Some(Digest(claimed)))
+}
+
 /// Reads a file through and compares its digest. Hears after every 256 KiB how many bytes were
 /// read, and may say to stop. Memory: those 256 KiB.
 pub(crate) fn check(

@@ -6,6 +6,7 @@
 use std::ops::ControlFlow;
 
 use crate::bolt::{Database, Ended, Visitor, walk};
+use crate::index::{Tell, Writer};
 use crate::mvcc::{Audit, KEY_BUCKET, Status, Tally, Window, record_of};
 use crate::trailer::{self, SECTOR, Trailer};
 use crate::{Finding, ReadAt, SnapshotError};
@@ -77,9 +78,33 @@ impl Report {
 /// a bit for each page, the largest page with its overflow (at most 256 MiB; a page holds at least
 /// one value), and the branches above it: a few pages of a sound file, at most 32 MiB of any.
 pub fn verify(file: &dyn ReadAt, heed: Heed<'_>) -> Result<Report, SnapshotError> {
+    report(file, heed, None)
+}
+
+/// As [`verify`], and tells an [`index`](crate::index) of the keys to `tell`, piece by piece.
+///
+/// What was told is an index where the report is proved, and no revision too great for one; else
+/// it has no end, and nobody believes it.
+pub fn verify_and_index(
+    file: &dyn ReadAt,
+    heed: Heed<'_>,
+    tell: Tell<'_>,
+) -> Result<Report, SnapshotError> {
+    report(file, heed, Some(tell))
+}
+
+fn report(
+    file: &dyn ReadAt,
+    heed: Heed<'_>,
+    index: Option<Tell<'_>>,
+) -> Result<Report, SnapshotError> {
     let mut reading = Reading::new(file, Rigour::All, heed)?;
     let trailer = reading.trailer()?;
-    let status = match reading.status(file) {
+    let index = match (&trailer, index) {
+        (Trailer::Held(database), Some(tell)) => Some(Writer::new(*database, tell)),
+        _ => None,
+    };
+    let status = match reading.status(file, index) {
         Ok(status) => Some(status),
         Err(SnapshotError::Corrupt(finding)) => {
             reading.list(*finding);
@@ -103,7 +128,7 @@ pub fn verify(file: &dyn ReadAt, heed: Heed<'_>) -> Result<Report, SnapshotError
 pub fn status(file: &dyn ReadAt, heed: Heed<'_>) -> Result<(Trailer, Status), SnapshotError> {
     let mut reading = Reading::new(file, Rigour::Numbers, heed)?;
     let trailer = reading.trailer()?;
-    let status = reading.status(file)?;
+    let status = reading.status(file, None)?;
     match reading.findings.pop() {
         Some(finding) => Err(SnapshotError::Corrupt(Box::new(finding))),
         None => Ok((trailer, status)),
@@ -185,8 +210,12 @@ impl<'f, 'h> Reading<'f, 'h> {
         Ok(trailer)
     }
 
-    /// The second pass: pages and records.
-    fn status(&mut self, file: &dyn ReadAt) -> Result<Status, SnapshotError> {
+    /// The second pass: pages and records. Of what is whole the keys are listed.
+    fn status(
+        &mut self,
+        file: &dyn ReadAt,
+        index: Option<Writer<'_>>,
+    ) -> Result<Status, SnapshotError> {
         let database = Database::open(file)?;
         if self.rigour == Rigour::All {
             // Where the compaction cannot be told, the walk will say why.
@@ -205,9 +234,19 @@ impl<'f, 'h> Reading<'f, 'h> {
             }
         };
         let (mut status, mut latest) = std::mem::take(&mut self.tally).finish();
-        while self.findings.is_empty() && latest.next_share() {
+        let mut index = index.filter(|_| self.findings.is_empty());
+        while self.findings.is_empty() {
+            if let Some(index) = &mut index {
+                latest.in_order(&mut |fingerprint, place| index.push(fingerprint, *place));
+            }
+            if !latest.next_share() {
+                break;
+            }
             crate::mvcc::tell_shares(&database, &mut latest)?;
             status.live_keys = status.live_keys.saturating_add(latest.count());
+        }
+        if let Some(index) = index {
+            index.finish();
         }
         let meta = database.meta();
         status.total_size = meta.size();

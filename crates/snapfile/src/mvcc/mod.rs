@@ -15,6 +15,7 @@ mod window;
 pub(crate) use audit::Audit;
 pub use hashkv::{HashKv, hash_kv};
 pub use history::{LiveKey, OwnedKey, get, live, versions};
+pub(crate) use latest::fingerprint;
 pub use member::{Member, cluster_id};
 pub use record::{Record, RecordError};
 pub(crate) use revision::KEY_BUCKET;

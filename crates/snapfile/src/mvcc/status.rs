@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use crate::SnapshotError;
 use crate::bolt::Database;
+use crate::index::Place;
 use crate::mvcc::latest::Latest;
 use crate::mvcc::scan::scan;
 use crate::mvcc::{Change, Member, Record, RecordError, Revision};
@@ -76,7 +77,7 @@ pub(crate) struct Tally {
     status: Status,
     /// Bytes of the members' descriptions.
     members_size: usize,
-    pub(crate) latest: Latest<()>,
+    pub(crate) latest: Latest<Place>,
 }
 
 impl Tally {
@@ -102,7 +103,8 @@ impl Tally {
         status.tombstones = status
             .tombstones
             .saturating_add(u64::from(change.is_tombstone));
-        self.latest.change(record.key, change.is_tombstone, ());
+        let place = Place::of(change.revision);
+        self.latest.change(record.key, change.is_tombstone, place);
     }
 
     /// Notes what the small buckets tell. What is wrong with a pair is the answer.
@@ -138,7 +140,7 @@ impl Tally {
     }
 
     /// Ends the pass.
-    pub(crate) fn finish(mut self) -> (Status, Latest<()>) {
+    pub(crate) fn finish(mut self) -> (Status, Latest<Place>) {
         let status = &mut self.status;
         let compacted = status.compact_revision.unwrap_or(0);
         status.store_revision = status.revision.max(compacted).max(1);
@@ -150,10 +152,11 @@ impl Tally {
 /// Tells all records once more, for the next share of the keys.
 pub(crate) fn tell_shares(
     database: &Database<'_>,
-    latest: &mut Latest<()>,
+    latest: &mut Latest<Place>,
 ) -> Result<(), SnapshotError> {
     scan(database, &mut |row| {
-        latest.change(row.record.key, row.change.is_tombstone, ());
+        let place = Place::of(row.change.revision);
+        latest.change(row.record.key, row.change.is_tombstone, place);
         ControlFlow::Continue(())
     })
 }

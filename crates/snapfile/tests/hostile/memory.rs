@@ -1,10 +1,12 @@
 //! The most that the process held, beside what the documentation says.
 
+use std::io::Write as _;
 use std::ops::ControlFlow;
 
 use rollsnap_snapfile::bolt::{BoltError, Builder, Database};
+use rollsnap_snapfile::index::{KeyIndex, get_by_index};
 use rollsnap_snapfile::mvcc::{self, Revision};
-use rollsnap_snapfile::verify;
+use rollsnap_snapfile::verify_and_index;
 
 use super::forged::{BUCKET, Element, Forged};
 use super::{assert_told, examine};
@@ -150,7 +152,7 @@ fn the_largest_file_that_is_believed_costs_32_mib_and_a_larger_one_nothing() {
     assert_held_less_than((32 + 4) * MIB);
 }
 
-/// `verify` and `hash_kv`: about 24 MiB and a bit for each page and record, however many keys there
+/// `verify`, its index, and `hash_kv`: about 24 MiB and a bit for each page and record, however many keys there
 /// are. Half a million are known at a time, the others in passes of their own.
 #[test]
 fn more_keys_than_are_known_at_a_time_cost_time_and_not_memory() {
@@ -166,9 +168,19 @@ fn more_keys_than_are_known_at_a_time_cost_time_and_not_memory() {
         database.put(&revision.to_bytes(), &record).unwrap();
     }
     let (file, _) = database.finish_with_trailer().unwrap();
-    let report = verify(&file, &mut |_| ControlFlow::Continue(())).unwrap();
+    let mut index = tempfile::tempfile().unwrap();
+    let mut heed = |_| ControlFlow::Continue(());
+    let report = verify_and_index(&file, &mut heed, &mut |piece| {
+        index.write_all(piece).unwrap();
+    });
+    let report = report.unwrap();
     assert!(report.is_proved(), "{:?}", report.findings);
     assert_eq!(report.status.map(|status| status.live_keys), Some(count));
+    assert_eq!(KeyIndex::open(&index).unwrap().len(), count);
+    for main in (2..count + 2).step_by(997) {
+        let found = get_by_index(&file, &index, &main.to_be_bytes()).unwrap();
+        assert_eq!(found.map(|key| key.revision.main), Some(main));
+    }
     mvcc::hash_kv(&file, None, None).unwrap();
     assert_held_less_than(24 * MIB);
 }

@@ -17,5 +17,6 @@ mod builder;
 mod damage;
 mod differential;
 mod golden;
+mod index;
 mod server;
 mod usage;
