@@ -3,6 +3,7 @@
 //! Every server is started by the test that needs it, on a free loopback port, and dies with the
 //! value that stands for it. A tool that is not installed fails the test and names `.ci/install`.
 
+pub mod aws_peer;
 pub mod etcd_peer;
 pub mod etcd_real;
 pub mod member_args;

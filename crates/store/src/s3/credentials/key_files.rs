@@ -64,6 +64,11 @@ impl KeyFiles {
 }
 
 impl KeyText {
+    /// The key itself.
+    pub fn given(key: impl Into<String>) -> Self {
+        Self::Given(Zeroizing::new(key.into()))
+    }
+
     async fn read(&self) -> Result<Zeroizing<String>, NoKeys> {
         match self {
             Self::Given(key) => Ok(key.clone()),
