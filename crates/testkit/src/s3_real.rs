@@ -136,7 +136,7 @@ impl Radosgw {
             ],
         );
         let endpoint = format!("http://{address}");
-        make_bucket(&endpoint);
+        rclone(&endpoint, &["mkdir"]);
         Self {
             _gateway: gateway,
             _osd: osd,
@@ -149,6 +149,12 @@ impl Radosgw {
     /// `http://127.0.0.1:port`.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    /// Uploads that were begun and neither completed nor aborted.
+    pub fn pending_uploads(&self) -> usize {
+        let listed = rclone(&self.endpoint, &["backend", "list-multipart-uploads"]);
+        listed.matches("\"UploadId\"").count()
     }
 }
 
@@ -252,8 +258,8 @@ impl<'a> Ceph<'a> {
     }
 }
 
-/// rclone as a client: the gateway's own tools cannot make a bucket.
-fn make_bucket(endpoint: &str) {
+/// rclone as a client: the gateway's own tools can neither make a bucket nor list uploads.
+fn rclone(endpoint: &str, words: &[&str]) -> String {
     let mut command = Command::new(tools::path("rclone"));
     command
         .env_clear()
@@ -261,12 +267,14 @@ fn make_bucket(endpoint: &str) {
         .env("RCLONE_S3_ENDPOINT", endpoint)
         .env("RCLONE_S3_ACCESS_KEY_ID", ACCESS_KEY)
         .env("RCLONE_S3_SECRET_ACCESS_KEY", SECRET_KEY)
-        .args(["--config=", "mkdir"])
+        .arg("--config=")
+        .args(words)
         .arg(format!(":s3:{BUCKET}"));
-    succeed(&mut command);
+    succeed(&mut command)
 }
 
-fn succeed(command: &mut Command) {
+/// Returns what it printed.
+fn succeed(command: &mut Command) -> String {
     let output = command
         .stdin(Stdio::null())
         .output()
@@ -277,6 +285,7 @@ fn succeed(command: &mut Command) {
         output.status,
         String::from_utf8_lossy(&output.stderr)
     );
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 fn free_port() -> u16 {

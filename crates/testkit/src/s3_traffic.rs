@@ -15,6 +15,7 @@ mod fault;
 mod rule;
 
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use http::header::AsHeaderName;
@@ -54,6 +55,10 @@ impl Seen {
         self.method == Method::PUT && self.query.contains("partNumber=")
     }
 
+    fn is(&self, method: &Method, query: &str) -> bool {
+        self.method == *method && self.query.contains(query)
+    }
+
     /// A header of it, empty where it has none.
     pub fn header(&self, name: impl AsHeaderName) -> &str {
         let value = self.headers.get(name);
@@ -65,7 +70,8 @@ impl Seen {
 #[derive(Debug)]
 pub struct Traffic {
     rules: Mutex<Vec<Rule>>,
-    seen: Mutex<Vec<Seen>>,
+    seen: watch::Sender<Vec<Seen>>,
+    struck: AtomicUsize,
     parts: watch::Sender<Parts>,
     released: watch::Sender<bool>,
 }
@@ -81,7 +87,8 @@ impl Traffic {
     pub(crate) fn new() -> Self {
         Self {
             rules: Mutex::default(),
-            seen: Mutex::default(),
+            seen: watch::Sender::default(),
+            struck: AtomicUsize::new(0),
             parts: watch::Sender::default(),
             released: watch::Sender::new(false),
         }
@@ -104,18 +111,32 @@ impl Traffic {
 
     /// Every request so far.
     pub fn seen(&self) -> Vec<Seen> {
-        lock(&self.seen).clone()
+        self.seen.borrow().clone()
     }
 
     /// Forgets them.
     pub fn forget(&self) {
-        lock(&self.seen).clear();
+        self.seen.send_modify(Vec::clear);
+    }
+
+    /// How many requests the script has struck so far.
+    pub fn struck(&self) -> usize {
+        self.struck.load(Ordering::SeqCst)
     }
 
     /// How many requests so far are like this.
     pub fn count(&self, method: &Method, query: &str) -> usize {
-        let like = |seen: &&Seen| seen.method == *method && seen.query.contains(query);
-        lock(&self.seen).iter().filter(like).count()
+        let seen = self.seen.borrow();
+        seen.iter().filter(|seen| seen.is(method, query)).count()
+    }
+
+    /// Returns once a request like this has come.
+    pub async fn comes(&self, method: &Method, query: &str) {
+        let mut seen = self.seen.subscribe();
+        let came = |all: &Vec<Seen>| all.iter().any(|seen| seen.is(method, query));
+        seen.wait_for(came)
+            .await
+            .expect("the traffic outlives whoever watches it");
     }
 
     /// Returns once so many parts are under way at the same time.
@@ -147,11 +168,12 @@ impl Traffic {
             .iter_mut()
             .find_map(|rule| rule.strikes(&seen));
         let _under_way = seen.is_part().then(|| UnderWay::new(&self.parts));
-        lock(&self.seen).push(seen);
+        self.seen.send_modify(|all| all.push(seen));
         let request = request.map(Body::from);
         match fault {
             None => carry_out(request).await,
             Some(fault) => {
+                self.struck.fetch_add(1, Ordering::SeqCst);
                 fault
                     .strike(request, self.released.subscribe(), carry_out)
                     .await

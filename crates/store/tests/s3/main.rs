@@ -6,6 +6,7 @@
 mod contract;
 mod credentials;
 mod faults;
+mod proxied;
 mod refusals;
 
 use std::time::Duration;
