@@ -54,6 +54,8 @@ static S3: Shape = Shape(&[
     ("endpoint", Want::Value),
     ("custom_ca", Want::Value),
     ("folder", Want::Value),
+    ("aws_profile", Want::Value),
+    ("anonymous", Want::Value),
     ("addressing", Want::Value),
     ("insecure_skip_verify", Want::Value),
     ("storage_class", Want::Value),
@@ -182,7 +184,7 @@ pub(super) fn level_of(key: &str) -> Option<Level> {
 }
 
 /// What people have written for a key, by issue threads and by other tools' words.
-const HABITS: [(&str, Level, &str); 19] = [
+const HABITS: [(&str, Level, &str); 20] = [
     ("endpoint_ca", Level::S3, "custom_ca"),
     ("s3_endpoint_ca", Level::S3, "custom_ca"),
     ("s3_endpoint", Level::S3, "endpoint"),
@@ -191,6 +193,7 @@ const HABITS: [(&str, Level, &str); 19] = [
     ("prefix", Level::S3, "folder"),
     ("access_key_id", Level::S3, "access_key"),
     ("secret_access_key", Level::S3, "secret_key"),
+    ("profile", Level::S3, "aws_profile"),
     ("force_path_style", Level::S3, "addressing"),
     ("skip_ssl_verify", Level::S3, "insecure_skip_verify"),
     ("server_side_encryption", Level::S3, "sse"),

@@ -94,7 +94,11 @@ pub struct S3BackupConfig {
     pub custom_ca: Option<Located<String>>,
     /// `folder`.
     pub folder: Option<Located<String>>,
-    /// `addressing`, our own as all that follow: where the bucket's name goes.
+    /// `aws_profile`, our own as all that follow: a profile of the files that AWS' tools share.
+    pub aws_profile: Option<Located<String>>,
+    /// `anonymous`: whether requests are not signed.
+    pub anonymous: Option<Located<bool>>,
+    /// `addressing`: where the bucket's name goes.
     pub addressing: Option<Located<Addressing>>,
     /// `insecure_skip_verify`: whether anybody may vouch for the server.
     pub insecure_skip_verify: Option<Located<bool>>,

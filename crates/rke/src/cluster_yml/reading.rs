@@ -222,6 +222,8 @@ impl<'a> Reading<'a> {
         s3: &mut S3BackupConfig,
     ) -> bool {
         match key {
+            "aws_profile" => s3.aws_profile = self.take(at, entry, value::text),
+            "anonymous" => s3.anonymous = self.take(at, entry, value::switch),
             "addressing" => s3.addressing = self.take(at, entry, value::addressing),
             "insecure_skip_verify" => {
                 s3.insecure_skip_verify = self.take(at, entry, value::switch);

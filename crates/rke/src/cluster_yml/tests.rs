@@ -182,6 +182,8 @@ s3backupconfig:
   legal_hold: false
   upload_rate: 20MB
   verify_remote: 7days
+  aws_profile: east
+  anonymous: false
 ";
     let said = parse("f", text.as_bytes()).unwrap();
     let s3 = said.backup_config.unwrap().value.s3backupconfig.unwrap();
@@ -214,6 +216,9 @@ s3backupconfig:
     assert_eq!(s3.upload_rate, at(rate, 13, &path("upload_rate")));
     let week = Duration::from_secs(7 * 86_400);
     assert_eq!(s3.verify_remote, at(week, 14, &path("verify_remote")));
+    let profile = "east".to_owned();
+    assert_eq!(s3.aws_profile, at(profile, 15, &path("aws_profile")));
+    assert_eq!(s3.anonymous, at(false, 16, &path("anonymous")));
 }
 
 #[test]
