@@ -16,6 +16,8 @@
 //! | `request` | one request: sign, send, try again |
 //! | `sign` | its signature |
 //! | `writing` | what every object is written with beside its bytes |
+//! | `target` | one object, and what messages call it |
+//! | `identity` | which object it is that bytes are read of |
 //! | `error` | what a failed request means, and in whose words it is told |
 //! | `upload`, `list`, `read` | the three calls that are more than one request or one reply |
 //! | [`store`] | [`S3Store`], the door |
@@ -26,12 +28,14 @@ mod clock;
 pub mod config;
 mod credentials;
 mod error;
+mod identity;
 mod list;
 mod read;
 mod region;
 mod request;
 mod sign;
 pub mod store;
+mod target;
 mod transport;
 mod upload;
 mod writing;

@@ -7,7 +7,7 @@
 //! its owner in `upload`. The beginning of an upload whose reply was lost leaves an upload without
 //! parts behind, which holds no bytes.
 
-use backon::{ExponentialBuilder, Retryable as _};
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder, Retryable as _};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
 use reqwest::header::{
@@ -223,23 +223,26 @@ impl BucketClient {
             .await
     }
 
+    /// The waits between the tries of something that is no single request.
+    pub(super) fn waits(&self) -> ExponentialBackoff {
+        self.backoff().build()
+    }
+
+    fn backoff(&self) -> ExponentialBuilder {
+        ExponentialBuilder::default()
+            .with_min_delay(self.tuning.first_delay)
+            .with_max_delay(self.tuning.max_delay)
+            .with_max_times(self.tuning.tries.saturating_sub(1))
+            .with_jitter()
+    }
+
     async fn with_retries<T, F>(&self, attempt: impl FnMut() -> F) -> Result<T, Fault>
     where
         F: Future<Output = Result<T, Fault>>,
     {
-        let Tuning {
-            tries,
-            first_delay,
-            max_delay,
-            ..
-        } = self.tuning;
-        let pace = ExponentialBuilder::default()
-            .with_min_delay(first_delay)
-            .with_max_delay(max_delay)
-            .with_max_times(tries.saturating_sub(1))
-            .with_jitter();
+        let max_delay = self.tuning.max_delay;
         attempt
-            .retry(pace)
+            .retry(self.backoff())
             .when(Fault::is_transient)
             .adjust(|fault, delay| {
                 let asked = fault.retry_after().unwrap_or_default().min(max_delay);

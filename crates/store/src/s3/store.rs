@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
+use futures_util::stream::{self, StreamExt as _};
 use reqwest::Method;
 use reqwest::header::HeaderValue;
 
 use super::config::S3Config;
+use super::identity::Seen;
 use super::list;
-use super::read;
+use super::read::Opened;
 use super::request::{BucketClient, Call};
+use super::target::Target;
 use super::upload::S3Upload;
 use crate::{
     BoxRead, ErrorKind, Location, ObjectInfo, ObjectName, Store, StoreError, Terms, Upload,
@@ -29,6 +32,7 @@ pub struct S3Store {
     folder: String,
     location: Location,
     stamps: Stamps,
+    seen: Seen,
 }
 
 impl S3Store {
@@ -48,6 +52,7 @@ impl S3Store {
         Ok(Self {
             client: Arc::new(BucketClient::new(config).map_err(refused)?),
             stamps: Stamps::new().map_err(refused)?,
+            seen: Seen::default(),
             folder,
             location,
         })
@@ -70,6 +75,15 @@ impl S3Store {
 
     fn key(&self, name: &ObjectName) -> String {
         format!("{}{name}", self.folder)
+    }
+
+    fn target(&self, name: &ObjectName) -> Target {
+        Target {
+            client: Arc::clone(&self.client),
+            name: name.clone(),
+            key: self.key(name).into(),
+            object: self.object(name).into(),
+        }
     }
 
     fn object(&self, name: &ObjectName) -> String {
@@ -98,8 +112,8 @@ impl Store for S3Store {
         name: &ObjectName,
         range: Option<Range<u64>>,
     ) -> Result<BoxRead, StoreError> {
-        let client = Arc::clone(&self.client);
-        read::read(client, &self.key(name), self.object(name), range, None).await
+        let opened = self.target(name).open(range).await?;
+        Ok(opened.map_or_else(nothing, Opened::stream))
     }
 
     async fn read_part(
@@ -107,9 +121,20 @@ impl Store for S3Store {
         object: &ObjectInfo,
         range: Range<u64>,
     ) -> Result<BoxRead, StoreError> {
-        let client = Arc::clone(&self.client);
-        let (key, name) = (self.key(&object.name), self.object(&object.name));
-        read::read(client, &key, name, Some(range), Some(object.size)).await
+        let Some(opened) = self.target(&object.name).open(Some(range)).await? else {
+            return Ok(nothing());
+        };
+        match opened.identity.size() {
+            Some(size) if size != object.size => {
+                let was = object.size;
+                let text = format!("it has {size} bytes by now, it had {was}");
+                Err(opened.exchanged(text))
+            }
+            _ if !self.seen.is_same(object, &opened.identity) => {
+                Err(opened.exchanged("it is another object by now"))
+            }
+            _ => Ok(opened.stream()),
+        }
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectInfo>, StoreError> {
@@ -127,6 +152,10 @@ impl Store for S3Store {
             Err(fault) => Err(self.client.tell("delete", self.object(name), fault)),
         }
     }
+}
+
+fn nothing() -> BoxRead {
+    stream::empty().boxed()
 }
 
 /// Marks that no two uploads share: random for each store, counted inside it.

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
 use rollsnap_store::{ErrorKind, Terms};
 use rollsnap_testkit::s3_peer::{Fault, Rule};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -229,24 +228,6 @@ async fn the_server_may_ask_for_a_longer_wait() {
     let begun = tokio::time::Instant::now();
     store.check_bucket().await.unwrap();
     assert!(begun.elapsed() >= Duration::from_secs(1), "it did not wait");
-}
-
-#[tokio::test]
-async fn a_body_that_is_cut_is_an_error_after_the_bytes_that_came() {
-    let (peer, store) = peer().await;
-    put(&store, "snapshot", &pattern(1000)).await.unwrap();
-    peer.script(Rule::on(Method::GET, Fault::CutBody(400)));
-    let mut bytes = store.read(&name("snapshot"), None).await.unwrap();
-    let mut taken = 0;
-    let error = loop {
-        match bytes.next().await {
-            Some(Ok(chunk)) => taken += chunk.len(),
-            Some(Err(error)) => break error,
-            None => panic!("{taken} of 1000 bytes ended as if whole"),
-        }
-    };
-    assert!(taken <= 400, "{taken} bytes came");
-    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "panicking is how a test fails")]
 
 mod contract;
+mod cut;
 mod credentials;
 mod faults;
 mod proxied;
