@@ -1,15 +1,17 @@
 //! The bucket that snapshots are copied to.
 
 use std::mem::discriminant;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use rollsnap_rke::cluster_yml::{ClusterYml, Located, S3BackupConfig};
-use rollsnap_rke::{Secret, Wrong, key_in_environment};
-use rollsnap_store::s3::{Credentials, CustomCa, S3Config};
+use rollsnap_rke::cluster_yml::{Addressing, ClusterYml, Located, S3BackupConfig};
+use rollsnap_rke::{Secret, Wrong, duration, key_in_environment, rate};
+use rollsnap_store::s3::{self, Credentials, CustomCa, S3Config};
 
 use super::layers::{self, Layers, located_path};
 use super::options::{Group, Id, OPTIONS};
-use super::{Origin, Sourced};
+use super::{Origin, Sourced, Writing};
 
 /// A bucket and the keys to it, as `rollsnap-store` finds them right.
 #[derive(Debug, Clone)]
@@ -30,6 +32,16 @@ pub struct Bucket {
     pub secret_key: Sourced<Secret>,
     /// The token of temporary keys.
     pub session_token: Option<Sourced<Secret>>,
+    /// Where its name goes in a request.
+    pub addressing: Option<Sourced<Addressing>>,
+    /// Whether anybody may vouch for the server.
+    pub insecure_skip_verify: Option<Sourced<bool>>,
+    /// What every object is written with.
+    pub writing: Writing,
+    /// Most bytes a second for all uploads together.
+    pub upload_rate: Option<Sourced<NonZeroU64>>,
+    /// The time in which every copy is read back once; never without.
+    pub verify_remote: Option<Sourced<Duration>>,
 }
 
 impl Bucket {
@@ -51,8 +63,22 @@ impl Bucket {
             }
             .into(),
             custom_ca: text(&self.custom_ca).map(CustomCa::new),
+            addressing: match self.addressing.as_ref().map(|said| said.value) {
+                None | Some(Addressing::Auto) => s3::Addressing::Auto,
+                Some(Addressing::Path) => s3::Addressing::Path,
+                Some(Addressing::Virtual) => s3::Addressing::VirtualHost,
+            },
+            insecure_skip_verify: self.is_insecure(),
+            writing: self.writing.for_store(),
+            upload_rate: self.upload_rate.as_ref().map(|said| said.value),
             ..S3Config::default()
         }
+    }
+
+    /// Whether the server's certificate is not checked.
+    pub fn is_insecure(&self) -> bool {
+        let said = self.insecure_skip_verify.as_ref();
+        said.is_some_and(|said| said.value)
     }
 
     /// Who said the value of a key of `s3backupconfig`, called as there.
@@ -68,7 +94,10 @@ impl Bucket {
             "access_key" => Some(&self.access_key.origin),
             "secret_key" => Some(&self.secret_key.origin),
             "session_token" => of(self.session_token.as_ref()),
-            _ => Some(&self.name.origin),
+            "addressing" => of(self.addressing.as_ref()),
+            "upload_rate" => of(self.upload_rate.as_ref()),
+            "bucket_name" => Some(&self.name.origin),
+            key => self.writing.origin_of(key),
         };
         origin.unwrap_or(&Origin::Default)
     }
@@ -157,6 +186,12 @@ impl Bucket {
         name: Option<Sourced<String>>,
         wanted: &Origin,
     ) -> Self {
+        let writing = Writing::of(layers, &s3);
+        let addressing = layers.pick(Id::S3Addressing, Addressing::parse, s3.addressing);
+        let insecure = s3.insecure_skip_verify;
+        let insecure = layers.pick(Id::S3InsecureSkipVerify, layers::switch, insecure);
+        let upload_rate = layers.pick(Id::UploadRate, rate::parse, s3.upload_rate);
+        let verify_remote = layers.pick(Id::VerifyRemote, duration::parse, s3.verify_remote);
         let endpoint = layers.pick(Id::S3Endpoint, layers::text_or_none, s3.endpoint);
         let custom_ca = layers.pick(Id::S3EndpointCa, layers::text_or_none, s3.custom_ca);
         let region = layers.pick(Id::Region, layers::text_or_none, s3.region);
@@ -205,6 +240,11 @@ impl Bucket {
             access_key,
             secret_key,
             session_token: token.filter(|_| temporary),
+            addressing,
+            insecure_skip_verify: insecure,
+            writing,
+            upload_rate,
+            verify_remote,
         };
         bucket.check(layers);
         bucket.check_pair(layers);

@@ -222,7 +222,7 @@ pub(super) fn shortened(text: &str) -> String {
 }
 
 /// The system's words without Rust's `(os error 2)`, first letter lowered.
-fn io_words(error: &std::io::Error) -> String {
+pub(super) fn io_words(error: &std::io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut letters = text.chars();

@@ -22,6 +22,7 @@ pub mod reference;
 mod report;
 mod schedule;
 mod settings;
+mod writing;
 
 pub use bucket::Bucket;
 pub use etcd::{Etcd, Login};
@@ -33,6 +34,7 @@ pub use report::{Row, as_table};
 pub use rollsnap_rke::{Secret, Wrong};
 pub use schedule::Schedule;
 pub use settings::{Making, Settings};
+pub use writing::Writing;
 
 #[cfg(test)]
 mod tests;

@@ -145,6 +145,18 @@ pub enum Id {
     AccessKeyFile,
     SecretKeyFile,
     SessionToken,
+    S3Addressing,
+    S3InsecureSkipVerify,
+    StorageClass,
+    Tags,
+    Sse,
+    KmsKeyId,
+    SseCustomerKeyFile,
+    ObjectLockMode,
+    ObjectLockPeriod,
+    LegalHold,
+    UploadRate,
+    VerifyRemote,
     LogFormat,
     Debug,
 }
@@ -166,7 +178,7 @@ pub const RKE_CERTIFICATES: [&str; 3] = [
 ];
 
 /// Every option, in the order of [`Id`].
-pub const OPTIONS: [Spec; 33] = {
+pub const OPTIONS: [Spec; 45] = {
     const FLAG: Spec = Spec {
         id: Id::Config,
         name: "",
@@ -543,6 +555,139 @@ pub const OPTIONS: [Spec; 33] = {
             env: &["AWS_SESSION_TOKEN"],
             help: "The token of temporary keys; counts only where AWS_ACCESS_KEY_ID does.",
             ..KEY
+        },
+        Spec {
+            id: Id::S3Addressing,
+            name: "s3-addressing",
+            env: &["ROLLSNAP_S3_ADDRESSING"],
+            file: &["services.etcd.backup_config.s3backupconfig.addressing"],
+            kind: Kind::OneOf(&rollsnap_rke::cluster_yml::Addressing::WORDS),
+            value_name: "STYLE",
+            default: "auto",
+            help: "Where the bucket's name goes in a request: into the host's name, as Amazon and \
+                   some others want it, or into the path.",
+            ..BUCKET
+        },
+        Spec {
+            id: Id::S3InsecureSkipVerify,
+            name: "s3-insecure-skip-verify",
+            env: &["ROLLSNAP_S3_INSECURE_SKIP_VERIFY"],
+            file: &["services.etcd.backup_config.s3backupconfig.insecure_skip_verify"],
+            kind: Kind::Switch,
+            value_name: "BOOL",
+            default: "false",
+            help: "Whether the S3 server's certificate is not checked: whoever stands between can \
+                   then read and change everything.",
+            ..BUCKET
+        },
+        Spec {
+            id: Id::StorageClass,
+            name: "storage-class",
+            env: &["ROLLSNAP_STORAGE_CLASS"],
+            file: &["services.etcd.backup_config.s3backupconfig.storage_class"],
+            value_name: "CLASS",
+            default: "the bucket's",
+            help: "The storage class of what is uploaded, such as STANDARD_IA.",
+            ..BUCKET
+        },
+        Spec {
+            id: Id::Tags,
+            name: "tags",
+            env: &["ROLLSNAP_TAGS"],
+            file: &["services.etcd.backup_config.s3backupconfig.tags"],
+            kind: Kind::List,
+            value_name: "KEY=VALUE",
+            help: "Tags of what is uploaded, ten at most, between commas.",
+            ..BUCKET
+        },
+        Spec {
+            id: Id::Sse,
+            name: "sse",
+            env: &["ROLLSNAP_SSE"],
+            file: &["services.etcd.backup_config.s3backupconfig.sse"],
+            kind: Kind::OneOf(&rollsnap_rke::cluster_yml::Sse::WORDS),
+            value_name: "BY",
+            default: "the bucket's",
+            help: "Who encrypts what is uploaded: the server with its own keys, with a key of KMS, \
+                   or with a key of yours that it does not keep.",
+            ..BUCKET
+        },
+        Spec {
+            id: Id::KmsKeyId,
+            name: "kms-key-id",
+            env: &["ROLLSNAP_KMS_KEY_ID"],
+            file: &["services.etcd.backup_config.s3backupconfig.kms_key_id"],
+            value_name: "ID",
+            default: "the account's",
+            help: "The id or ARN of KMS's key, with --sse kms.",
+            ..BUCKET
+        },
+        Spec {
+            id: Id::SseCustomerKeyFile,
+            name: "sse-customer-key-file",
+            env: &["ROLLSNAP_SSE_CUSTOMER_KEY_FILE"],
+            file: &["services.etcd.backup_config.s3backupconfig.sse_customer_key_file"],
+            kind: Kind::Path,
+            value_name: "FILE",
+            help: "A file that holds nothing but your key, 32 bytes or their base64, with --sse \
+                   customer; without it nothing that was uploaded can be read.",
+            ..BUCKET
+        },
+        Spec {
+            id: Id::ObjectLockMode,
+            name: "object-lock-mode",
+            env: &["ROLLSNAP_OBJECT_LOCK_MODE"],
+            file: &["services.etcd.backup_config.s3backupconfig.object_lock_mode"],
+            kind: Kind::OneOf(&rollsnap_rke::cluster_yml::LockMode::WORDS),
+            value_name: "MODE",
+            default: "the bucket's",
+            help: "Who may delete what is uploaded before its period is over: whoever has the \
+                   right to bypass the lock, or nobody.",
+            ..BUCKET
+        },
+        Spec {
+            id: Id::ObjectLockPeriod,
+            name: "object-lock-period",
+            env: &["ROLLSNAP_OBJECT_LOCK_PERIOD"],
+            file: &["services.etcd.backup_config.s3backupconfig.object_lock_period"],
+            kind: Kind::Duration,
+            value_name: "DURATION",
+            default: "the bucket's",
+            help: "How long what is uploaded is locked, such as 720h or 30days.",
+            ..BUCKET
+        },
+        Spec {
+            id: Id::LegalHold,
+            name: "legal-hold",
+            env: &["ROLLSNAP_LEGAL_HOLD"],
+            file: &["services.etcd.backup_config.s3backupconfig.legal_hold"],
+            kind: Kind::Switch,
+            value_name: "BOOL",
+            default: "false",
+            help: "Whether what is uploaded is held until somebody lifts the hold.",
+            ..BUCKET
+        },
+        Spec {
+            id: Id::UploadRate,
+            name: "upload-rate",
+            env: &["ROLLSNAP_UPLOAD_RATE"],
+            file: &["services.etcd.backup_config.s3backupconfig.upload_rate"],
+            value_name: "RATE",
+            default: "no limit",
+            help: "The most that all uploads together may send in a second, such as 20MB.",
+            ..BUCKET
+        },
+        Spec {
+            id: Id::VerifyRemote,
+            name: "verify-remote",
+            env: &["ROLLSNAP_VERIFY_REMOTE"],
+            file: &["services.etcd.backup_config.s3backupconfig.verify_remote"],
+            kind: Kind::Duration,
+            value_name: "DURATION",
+            default: "never",
+            help: "The time in which the daemon reads every copy in the bucket back once, evenly \
+                   spread, and compares its bytes with what was uploaded.",
+            ..BUCKET
         },
         Spec {
             id: Id::LogFormat,

@@ -9,7 +9,7 @@ use rollsnap_rke::duration::GoDuration;
 use serde::Serialize;
 
 use super::options::Id;
-use super::{Bucket, Settings, Sourced};
+use super::{Bucket, Settings, Sourced, Writing};
 
 /// One value in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -159,6 +159,42 @@ fn report_bucket(rows: &mut Rows, bucket: &Bucket) {
     if let Some(token) = &bucket.session_token {
         rows.add(Id::SessionToken, token, ToString::to_string);
     }
+    rows.add_if(Id::S3Addressing, bucket.addressing.as_ref(), |style| {
+        style.as_str().to_owned()
+    });
+    let insecure = bucket.insecure_skip_verify.as_ref();
+    rows.add_if(Id::S3InsecureSkipVerify, insecure, bool::to_string);
+    report_writing(rows, &bucket.writing);
+    rows.add_if(Id::UploadRate, bucket.upload_rate.as_ref(), |rate| {
+        format!("{rate} bytes a second")
+    });
+    rows.add_if(Id::VerifyRemote, bucket.verify_remote.as_ref(), |every| {
+        GoDuration(*every).to_string()
+    });
+}
+
+fn report_writing(rows: &mut Rows, writing: &Writing) {
+    let class = writing.storage_class.as_ref();
+    rows.add_if(Id::StorageClass, class, String::clone);
+    rows.add_if(Id::Tags, writing.tags.as_ref(), |tags| {
+        let tags: Vec<_> = tags
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
+        tags.join(",")
+    });
+    rows.add_if(Id::Sse, writing.sse.as_ref(), |by| by.as_str().to_owned());
+    rows.add_if(Id::KmsKeyId, writing.kms_key_id.as_ref(), String::clone);
+    let key = writing.customer_key.as_ref();
+    rows.add_if(Id::SseCustomerKeyFile, key, |_| "***".to_owned());
+    rows.add_if(Id::ObjectLockMode, writing.lock_mode.as_ref(), |mode| {
+        mode.as_str().to_owned()
+    });
+    let period = writing.lock_period.as_ref();
+    rows.add_if(Id::ObjectLockPeriod, period, |period| {
+        GoDuration(*period).to_string()
+    });
+    rows.add_if(Id::LegalHold, writing.legal_hold.as_ref(), bool::to_string);
 }
 
 /// The rows as an aligned table without a heading, one a line.

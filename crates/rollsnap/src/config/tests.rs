@@ -12,6 +12,8 @@ use rollsnap_etcd::Password;
 use super::options::{Id, RKE_CERTIFICATES};
 use super::*;
 
+mod writing;
+
 /// A machine made of texts.
 #[derive(Default)]
 struct Machine {
@@ -811,34 +813,46 @@ fn the_report_shows_every_value_with_its_origin_and_no_secret() {
     let settings = machine.settings();
     let table = as_table(&settings.report());
     let want = "\
-config           c.yml                                  flag --config
-dir              /opt/rke/etcd-snapshots                default
-scratch          /tmp; --dir where there is none        default
-endpoints        127.0.0.1:2379                         default
-cacert           /etc/kubernetes/ssl/kube-ca.pem        found in /etc/kubernetes/ssl
-cert             /etc/kubernetes/ssl/kube-node.pem      found in /etc/kubernetes/ssl
-key              /etc/kubernetes/ssl/kube-node-key.pem  found in /etc/kubernetes/ssl
-user             root                                   environment ETCDCTL_USER
-password         ***                                    environment ETCDCTL_USER
-snapshot         true                                   default
-creation         1h0m0s                                 file c.yml line 1
-retention        48h0m0s, and the newest 48             flag --retention
-compression      none                                   default
-safe-timestamp   false                                  default
-timeout          no limit                               default
-verify           deep                                   default
-verify-nice      10                                     default
-compare-members  false                                  default
-s3               true                                   file c.yml line 4
-s3-endpoint      Amazon's                               default
-s3-endpoint-ca   the system's                           default
-bucket-name      b                                      file c.yml line 4
-region           eu-1                                   environment AWS_REGION
-folder           the bucket's top                       default
-access-key       ***                                    file c.yml line 6
-secret-key       ***                                    file c.yml line 5
-log-format       logfmt                                 default
-debug            false                                  default
+config                   c.yml                                  flag --config
+dir                      /opt/rke/etcd-snapshots                default
+scratch                  /tmp; --dir where there is none        default
+endpoints                127.0.0.1:2379                         default
+cacert                   /etc/kubernetes/ssl/kube-ca.pem        found in /etc/kubernetes/ssl
+cert                     /etc/kubernetes/ssl/kube-node.pem      found in /etc/kubernetes/ssl
+key                      /etc/kubernetes/ssl/kube-node-key.pem  found in /etc/kubernetes/ssl
+user                     root                                   environment ETCDCTL_USER
+password                 ***                                    environment ETCDCTL_USER
+snapshot                 true                                   default
+creation                 1h0m0s                                 file c.yml line 1
+retention                48h0m0s, and the newest 48             flag --retention
+compression              none                                   default
+safe-timestamp           false                                  default
+timeout                  no limit                               default
+verify                   deep                                   default
+verify-nice              10                                     default
+compare-members          false                                  default
+s3                       true                                   file c.yml line 4
+s3-endpoint              Amazon's                               default
+s3-endpoint-ca           the system's                           default
+bucket-name              b                                      file c.yml line 4
+region                   eu-1                                   environment AWS_REGION
+folder                   the bucket's top                       default
+access-key               ***                                    file c.yml line 6
+secret-key               ***                                    file c.yml line 5
+s3-addressing            auto                                   default
+s3-insecure-skip-verify  false                                  default
+storage-class            the bucket's                           default
+tags                     none                                   default
+sse                      the bucket's                           default
+kms-key-id               the account's                          default
+sse-customer-key-file    none                                   default
+object-lock-mode         the bucket's                           default
+object-lock-period       the bucket's                           default
+legal-hold               false                                  default
+upload-rate              no limit                               default
+verify-remote            never                                  default
+log-format               logfmt                                 default
+debug                    false                                  default
 ";
     assert_eq!(table, want);
     let json = serde_json::to_string(&settings.report()).unwrap();
