@@ -13,6 +13,7 @@ pub mod s3_proxy;
 pub mod s3_real;
 pub mod s3_server;
 pub mod s3_traffic;
+mod s3_uploads;
 pub mod stranger;
 pub mod tcp_proxy;
 pub mod tls;

@@ -19,6 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::s3_server;
 pub use crate::s3_traffic::{Fault, Rule, Seen, Traffic};
+use crate::s3_uploads;
 
 /// The access key that the peer knows.
 pub const ACCESS_KEY: &str = "rollsnap-access";
@@ -47,11 +48,12 @@ impl S3Peer {
         let address = listener
             .local_addr()
             .expect("a bound socket has an address");
-        let passing = Arc::clone(&traffic);
+        let (passing, root) = (Arc::clone(&traffic), dir.path().to_owned());
         let serving = s3_server::listen(listener, move |request| {
             let (traffic, service) = (Arc::clone(&passing), service.clone());
+            let root = root.clone();
             async move {
-                let carry_out = |request| s3_server::carry_out(service, request);
+                let carry_out = |request| s3_uploads::carry_out(service, root, request);
                 traffic.answer(request, carry_out).await
             }
         });

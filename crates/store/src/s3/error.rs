@@ -73,6 +73,21 @@ impl Fault {
         matches!(self, Self::Refusal(refusal) if refusal.status == status)
     }
 
+    /// Whether the server knows nothing of what was asked for.
+    pub(super) fn is_unknown_there(&self) -> bool {
+        self.has_status(501) || self.has_code("NotImplemented")
+    }
+
+    /// Whether a condition of the request does not hold.
+    pub(super) fn is_failed_condition(&self) -> bool {
+        self.has_status(412) || self.has_code("PreconditionFailed")
+    }
+
+    /// Whether the server has more to do than it can.
+    pub(super) fn asks_for_less(&self) -> bool {
+        self.has_status(429) || self.has_status(503) || self.has_code("SlowDown")
+    }
+
     /// What it means that a listing was answered so. A bucket that is not there has its code, and
     /// a folder without objects is no fault: a bare 404 is the answer of something else.
     pub(super) fn of_a_listing(self) -> Self {

@@ -18,10 +18,14 @@
 //! | `writing` | what every object is written with beside its bytes |
 //! | `target` | one object, and what messages call it |
 //! | `identity` | which object it is that bytes are read of |
+//! | `ability` | what the server was found not to know |
+//! | `pace` | how fast uploads go |
+//! | `pending` | uploads that are not completed |
 //! | `error` | what a failed request means, and in whose words it is told |
 //! | `upload`, `list`, `read` | the three calls that are more than one request or one reply |
 //! | [`store`] | [`S3Store`], the door |
 
+mod ability;
 mod address;
 mod ca;
 mod clock;
@@ -30,6 +34,8 @@ mod credentials;
 mod error;
 mod identity;
 mod list;
+mod pace;
+mod pending;
 mod read;
 mod region;
 mod request;

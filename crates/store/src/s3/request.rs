@@ -18,11 +18,13 @@ use s3::error::S3Error;
 use s3::signing::uri_encode;
 use time::OffsetDateTime;
 
+use super::ability::Abilities;
 use super::address::{Address, Endpoint};
 use super::clock::ServerClock;
 use super::config::{S3Config, Tuning};
 use super::credentials::{Credentials, Keys};
 use super::error::{Fault, Place, Refusal};
+use super::pace::Pace;
 use super::region::{self, Region};
 use super::sign::{Digest, Signer};
 use super::transport::Transport;
@@ -33,7 +35,7 @@ use crate::StoreError;
 const REPLY_LIMIT: usize = 16 * 1024 * 1024;
 
 /// The SHA-256 of a payload in base64, which the server checks and keeps where it knows it.
-const CHECKSUM: HeaderName = HeaderName::from_static("x-amz-checksum-sha256");
+pub(super) const CHECKSUM: HeaderName = HeaderName::from_static("x-amz-checksum-sha256");
 
 /// One bucket at one server.
 #[derive(Debug)]
@@ -45,6 +47,7 @@ pub(super) struct BucketClient {
     region: Region,
     clock: ServerClock,
     writing: WritingHeaders,
+    abilities: Abilities,
     tuning: Tuning,
 }
 
@@ -97,7 +100,12 @@ impl<'a> Call<'a> {
         self.header(CHECKSUM, checksum.expect("base64 is a header value"))
     }
 
-    /// The SHA-256 of the body in base64.
+    /// The SHA-256 of the body.
+    pub(super) fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The same in base64.
     pub(super) fn checksum(&self) -> String {
         BASE64_STANDARD.encode(self.digest.as_bytes())
     }
@@ -173,12 +181,23 @@ impl BucketClient {
             region,
             clock: ServerClock::new(config.tuning.clock.clone()),
             writing: WritingHeaders::new(&config.writing)?,
+            abilities: Abilities::default(),
             tuning: config.tuning.clone(),
         })
     }
 
     pub(super) fn tuning(&self) -> &Tuning {
         &self.tuning
+    }
+
+    /// How fast uploads go.
+    pub(super) fn pace(&self) -> &Pace {
+        self.transport.pace()
+    }
+
+    /// What the server was found not to know.
+    pub(super) fn abilities(&self) -> &Abilities {
+        &self.abilities
     }
 
     pub(super) fn keys(&self) -> &Keys {
@@ -244,6 +263,11 @@ impl BucketClient {
         attempt
             .retry(self.backoff())
             .when(Fault::is_transient)
+            .notify(|fault, _| {
+                if fault.asks_for_less() {
+                    self.pace().calm_down();
+                }
+            })
             .adjust(|fault, delay| {
                 let asked = fault.retry_after().unwrap_or_default().min(max_delay);
                 delay.map(|delay| delay.max(asked))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt as _};
 use reqwest::Method;
 use reqwest::header::HeaderValue;
@@ -12,12 +13,14 @@ use reqwest::header::HeaderValue;
 use super::config::S3Config;
 use super::identity::Seen;
 use super::list;
+use super::pending;
 use super::read::Opened;
 use super::request::{BucketClient, Call};
 use super::target::Target;
-use super::upload::S3Upload;
+use super::upload::{S3Upload, resume};
 use crate::{
-    BoxRead, ErrorKind, Location, ObjectInfo, ObjectName, Store, StoreError, Terms, Upload,
+    BoxRead, ErrorKind, Location, ObjectInfo, ObjectName, ReadBack, Store, StoreError, Terms,
+    Ticket, Upload,
 };
 
 /// A folder of a bucket.
@@ -31,7 +34,7 @@ pub struct S3Store {
     /// The beginning of every key: empty, or with one slash at its end.
     folder: String,
     location: Location,
-    stamps: Stamps,
+    marks: Marks,
     seen: Seen,
 }
 
@@ -51,7 +54,7 @@ impl S3Store {
         }
         Ok(Self {
             client: Arc::new(BucketClient::new(config).map_err(refused)?),
-            stamps: Stamps::new().map_err(refused)?,
+            marks: Marks::new().map_err(refused)?,
             seen: Seen::default(),
             folder,
             location,
@@ -97,14 +100,33 @@ impl Store for S3Store {
         &self.location
     }
 
-    async fn begin(&self, name: &ObjectName, _terms: Terms) -> Result<Box<dyn Upload>, StoreError> {
-        Ok(Box::new(S3Upload::new(
-            Arc::clone(&self.client),
-            name.clone(),
-            self.key(name),
-            self.object(name),
-            self.stamps.next(),
-        )))
+    async fn begin(&self, name: &ObjectName, terms: Terms) -> Result<Box<dyn Upload>, StoreError> {
+        let mark = self.marks.next();
+        Ok(Box::new(S3Upload::new(self.target(name), mark, terms)))
+    }
+
+    async fn resume(
+        &self,
+        name: &ObjectName,
+        ticket: &Ticket,
+        content: Arc<dyn ReadBack>,
+    ) -> Result<Option<Box<dyn Upload>>, StoreError> {
+        let resumed = resume::resume(self.target(name), ticket, content).await?;
+        Ok(resumed.map(|upload| Box::new(upload) as Box<dyn Upload>))
+    }
+
+    async fn forget(&self, name: &ObjectName, ticket: &Ticket) -> Result<(), StoreError> {
+        resume::forget(&self.target(name), ticket).await
+    }
+
+    async fn sweep(
+        &self,
+        ours: &(dyn for<'a> Fn(&'a ObjectName) -> bool + Send + Sync),
+        before: DateTime<Utc>,
+    ) -> Result<Vec<ObjectName>, StoreError> {
+        pending::sweep(&self.client, &self.folder, ours, before)
+            .await
+            .map_err(|fault| self.client.tell("sweep", &self.location, fault))
     }
 
     async fn read(
@@ -160,12 +182,12 @@ fn nothing() -> BoxRead {
 
 /// Marks that no two uploads share: random for each store, counted inside it.
 #[derive(Debug)]
-struct Stamps {
+struct Marks {
     base: u64,
     count: AtomicU64,
 }
 
-impl Stamps {
+impl Marks {
     fn new() -> Result<Self, String> {
         let mut base = [0; 8];
         rustls::crypto::ring::default_provider()

@@ -5,7 +5,8 @@
 //! here: it counts from the start of the request, so that it also ends an upload that moves.
 //!
 //! Bytes count as moved when the kernel takes them. What it still holds when it has taken the last
-//! is not seen to move, so the reply may take as long again as the sending did.
+//! is not seen to move, so the reply may take as long again as the sending did. What the rate of
+//! uploads holds back here counts as moving.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use tokio::time::{Instant, sleep};
 
 use super::config::{ProxyUse, S3Config};
 use super::error::LineFault;
+use super::pace::Pace;
 
 /// Bytes handed to the socket at a time: small enough that a line of 2 kB/s still shows progress.
 const SEND_CHUNK: usize = 64 * 1024;
@@ -29,6 +31,7 @@ const SEND_CHUNK: usize = 64 * 1024;
 pub(super) struct Transport {
     http: Client,
     careful: Client,
+    pace: Arc<Pace>,
     stall: Duration,
 }
 
@@ -43,6 +46,7 @@ impl Transport {
                 careful.clone()
             },
             careful,
+            pace: Arc::new(Pace::new(config.upload_rate)),
             stall: config.tuning.stall_timeout,
         })
     }
@@ -51,6 +55,11 @@ impl Transport {
     /// whatever is configured for the bucket: what it carries is worth more than one bucket.
     pub(super) fn client(&self) -> Client {
         self.careful.clone()
+    }
+
+    /// How fast bodies are sent.
+    pub(super) fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     /// Sends one request and waits for the head of its reply.
@@ -68,7 +77,11 @@ impl Transport {
             .http
             .request(method, url)
             .headers(headers)
-            .body(watched(payload, Arc::clone(&progress)))
+            .body(watched(
+                payload,
+                Arc::clone(&progress),
+                Arc::clone(&self.pace),
+            ))
             .send();
         tokio::pin!(sending);
         loop {
@@ -80,7 +93,8 @@ impl Transport {
                         patience = self.stall + begun.elapsed();
                     }
                 }
-                () = sleep(patience) => return Err(LineFault::Stalled(patience)),
+                // What we hold back ourselves is no stall of the line.
+                () = sleep(patience), if !progress.held_back.load(Ordering::Acquire) => return Err(LineFault::Stalled(patience)),
             }
         }
     }
@@ -120,21 +134,37 @@ fn client(config: &S3Config, skip_verify: bool) -> Result<Client, String> {
 
 #[derive(Debug, Default)]
 struct Progress {
+    /// Also told when one of the others changes.
     moved: Notify,
     all_taken: AtomicBool,
+    held_back: AtomicBool,
 }
 
-/// A body that tells whenever the socket asks for more of it. Its length stands in the signed
-/// `content-length`, which hyper keeps.
-fn watched(payload: Bytes, progress: Arc<Progress>) -> Body {
+impl Progress {
+    fn hold_back(&self, held_back: bool) {
+        self.held_back.store(held_back, Ordering::Release);
+        self.moved.notify_one();
+    }
+}
+
+/// A body that comes as its pace allows, and tells whenever the socket asks for more of it. Its
+/// length stands in the signed `content-length`, which hyper keeps.
+fn watched(payload: Bytes, progress: Arc<Progress>, pace: Arc<Pace>) -> Body {
     if payload.is_empty() {
         return Body::from(payload);
     }
     Body::wrap_stream(stream::unfold(payload, move |mut rest| {
-        let chunk = rest.split_to(rest.len().min(SEND_CHUNK));
-        progress.all_taken.store(rest.is_empty(), Ordering::Release);
-        progress.moved.notify_one();
-        let next = (!chunk.is_empty()).then_some((Ok::<_, Infallible>(chunk), rest));
-        std::future::ready(next)
+        let (progress, pace) = (Arc::clone(&progress), Arc::clone(&pace));
+        async move {
+            let chunk = rest.split_to(rest.len().min(SEND_CHUNK));
+            if pace.is_limited() && !chunk.is_empty() {
+                progress.hold_back(true);
+                pace.admit(chunk.len()).await;
+                progress.hold_back(false);
+            }
+            progress.all_taken.store(rest.is_empty(), Ordering::Release);
+            progress.moved.notify_one();
+            (!chunk.is_empty()).then_some((Ok::<_, Infallible>(chunk), rest))
+        }
     }))
 }

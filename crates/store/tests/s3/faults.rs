@@ -60,7 +60,7 @@ async fn a_part_whose_reply_is_lost_is_sent_again() {
 async fn a_part_that_stalls_is_given_up_after_the_stall_timeout_and_sent_again() {
     let peer = S3Peer::start(BUCKET).await;
     let mut config = config(peer.endpoint());
-    config.tuning.stall_timeout = Duration::from_millis(500);
+    config.tuning.stall_timeout = Duration::from_secs(2);
     let store = S3Store::open(&config).unwrap();
     peer.script(on_part_two(Fault::Stall));
     put(&store, "snapshot", &content()).await.unwrap();

@@ -9,6 +9,7 @@ mod credentials;
 mod faults;
 mod proxied;
 mod refusals;
+mod uploads;
 
 use std::time::Duration;
 

@@ -73,7 +73,8 @@ impl Refusal {
     }
 
     pub(super) fn is_transient(&self) -> bool {
-        const CODES: [&str; 7] = [
+        const CODES: [&str; 8] = [
+            "ConditionalRequestConflict",
             "InternalError",
             "OperationAborted",
             "RequestTimeout",
