@@ -1,17 +1,15 @@
 //! The bucket that snapshots are copied to.
 
-use std::mem::discriminant;
 use std::num::NonZeroU64;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use rollsnap_rke::cluster_yml::{Addressing, ClusterYml, Located, S3BackupConfig};
-use rollsnap_rke::{Secret, Wrong, duration, key_in_environment, rate};
-use rollsnap_store::s3::{self, Credentials, CustomCa, S3Config};
+use rollsnap_rke::{Wrong, duration, rate};
+use rollsnap_store::s3::{self, CustomCa, S3Config};
 
-use super::layers::{self, Layers, located_path};
+use super::layers::{self, Layers};
 use super::options::{Group, Id, OPTIONS};
-use super::{Origin, Sourced, Writing};
+use super::{Keys, Origin, Sourced, Writing};
 
 /// A bucket and the keys to it, as `rollsnap-store` finds them right.
 #[derive(Debug, Clone)]
@@ -26,12 +24,8 @@ pub struct Bucket {
     pub region: Option<Sourced<String>>,
     /// The folder inside the bucket.
     pub folder: Option<Sourced<String>>,
-    /// The access key.
-    pub access_key: Sourced<Secret>,
-    /// The secret key.
-    pub secret_key: Sourced<Secret>,
-    /// The token of temporary keys.
-    pub session_token: Option<Sourced<Secret>>,
+    /// Whose the requests are.
+    pub keys: Keys,
     /// Where its name goes in a request.
     pub addressing: Option<Sourced<Addressing>>,
     /// Whether anybody may vouch for the server.
@@ -48,20 +42,12 @@ impl Bucket {
     /// The bucket as `rollsnap-store` takes it.
     pub fn s3_config(&self) -> S3Config {
         let text = |said: &Option<Sourced<String>>| said.as_ref().map(|said| said.value.clone());
-        let keys = Credentials::new(
-            self.access_key.value.reveal(),
-            self.secret_key.value.reveal(),
-        );
         S3Config {
             endpoint: self.endpoint.value.clone(),
             region: text(&self.region),
             bucket: self.name.value.clone(),
             folder: text(&self.folder),
-            credentials: match &self.session_token {
-                Some(token) => keys.with_session_token(token.value.reveal()),
-                None => keys,
-            }
-            .into(),
+            credentials: self.keys.source(),
             custom_ca: text(&self.custom_ca).map(CustomCa::new),
             addressing: match self.addressing.as_ref().map(|said| said.value) {
                 None | Some(Addressing::Auto) => s3::Addressing::Auto,
@@ -91,9 +77,7 @@ impl Bucket {
             "custom_ca" => of(self.custom_ca.as_ref()),
             "region" => of(self.region.as_ref()),
             "folder" => of(self.folder.as_ref()),
-            "access_key" => Some(&self.access_key.origin),
-            "secret_key" => Some(&self.secret_key.origin),
-            "session_token" => of(self.session_token.as_ref()),
+            "access_key" | "secret_key" | "session_token" => self.keys.origin_of(key),
             "addressing" => of(self.addressing.as_ref()),
             "upload_rate" => of(self.upload_rate.as_ref()),
             "bucket_name" => Some(&self.name.origin),
@@ -105,30 +89,16 @@ impl Bucket {
     /// What the store complains of, at the place where it was said. What nobody said is not
     /// judged: where it is needed, it is told to be missing.
     fn check(&self, layers: &mut Layers<'_>) {
-        for fault in self.s3_config().check() {
+        let config = S3Config {
+            credentials: self.keys.source_at_start(),
+            ..self.s3_config()
+        };
+        for fault in config.check() {
             match self.origin_of(fault.key) {
                 Origin::Default => {}
                 origin => layers.fault(origin, Wrong::new(fault.message, "")),
             }
         }
-    }
-
-    /// One key of `AWS_…`, which other programs read too, and one of another layer are halves of
-    /// two pairs. Our own names may be mixed: a key in the file, its secret in the environment.
-    fn check_pair(&self, layers: &mut Layers<'_>) {
-        let (access, secret) = (&self.access_key.origin, &self.secret_key.origin);
-        let of_amazon =
-            |it: &Origin| matches!(it, Origin::Environment(name) if name.starts_with("AWS_"));
-        let is_one_layer = discriminant(access) == discriminant(secret);
-        if is_one_layer
-            || !(of_amazon(access) || of_amazon(secret))
-            || [access, secret].contains(&&Origin::Default)
-            || !layers.read_rightly(&KEYS)
-        {
-            return;
-        }
-        let what = format!("is the access key, but the secret key comes from {secret}");
-        layers.fault(access, Wrong::new(what, "give both in one place"));
     }
 
     /// Copies are wanted where somebody says so, names a bucket, writes an `s3backupconfig`, or
@@ -187,6 +157,7 @@ impl Bucket {
         wanted: &Origin,
     ) -> Self {
         let writing = Writing::of(layers, &s3);
+        let keys = Keys::of(layers, &s3);
         let addressing = layers.pick(Id::S3Addressing, Addressing::parse, s3.addressing);
         let insecure = s3.insecure_skip_verify;
         let insecure = layers.pick(Id::S3InsecureSkipVerify, layers::switch, insecure);
@@ -196,40 +167,15 @@ impl Bucket {
         let custom_ca = layers.pick(Id::S3EndpointCa, layers::text_or_none, s3.custom_ca);
         let region = layers.pick(Id::Region, layers::text_or_none, s3.region);
         let folder = layers.pick(Id::Folder, layers::text_or_none, s3.folder);
-        let access_key = ACCESS.find(layers, s3.access_key, s3.access_key_file);
-        let secret_key = SECRET.find(layers, s3.secret_key, s3.secret_key_file);
-        let token = layers.pick(Id::SessionToken, layers::secret, None);
-        let mut needed = |is_there: bool, options: &[Id], what: &str, cure: &str| {
-            if !is_there && layers.knows(options) {
-                layers.fault(wanted, Wrong::new(what, cure));
-            }
-        };
-        needed(
-            name.is_some(),
-            &[Id::BucketName],
-            "asks for copies in a bucket, but none is named",
-            "give --bucket-name, ROLLSNAP_BUCKET_NAME, or bucket_name in s3backupconfig",
-        );
-        needed(
-            access_key.is_some(),
-            &[Id::AccessKey, Id::AccessKeyFile],
-            "asks for copies in a bucket, but there is no access key",
-            "give --access-key-file, ROLLSNAP_ACCESS_KEY, or access_key in s3backupconfig",
-        );
-        needed(
-            secret_key.is_some(),
-            &[Id::SecretKey, Id::SecretKeyFile],
-            "asks for copies in a bucket, but there is no secret key",
-            "give --secret-key-file, ROLLSNAP_SECRET_KEY, or secret_key in s3backupconfig",
-        );
+        if name.is_none() && layers.knows(&[Id::BucketName]) {
+            let wrong = Wrong::new(
+                "asks for copies in a bucket, but none is named",
+                "give --bucket-name, ROLLSNAP_BUCKET_NAME, or bucket_name in s3backupconfig",
+            );
+            layers.fault(wanted, wrong);
+        }
         // What is missing is a fault by now: an empty text in its place is used by nobody.
         let nothing = || Sourced::default(String::new());
-        let no_key = || Sourced::default(Secret::new(""));
-        let (access_key, secret_key) = (
-            access_key.unwrap_or_else(no_key),
-            secret_key.unwrap_or_else(no_key),
-        );
-        let temporary = access_key.origin == Origin::Environment("AWS_ACCESS_KEY_ID");
         let not_empty = |said: &Sourced<String>| !said.value.is_empty();
         let bucket = Self {
             name: name.unwrap_or_else(nothing),
@@ -237,9 +183,7 @@ impl Bucket {
             custom_ca: custom_ca.filter(not_empty),
             region: region.filter(not_empty),
             folder: folder.filter(not_empty),
-            access_key,
-            secret_key,
-            session_token: token.filter(|_| temporary),
+            keys,
             addressing,
             insecure_skip_verify: insecure,
             writing,
@@ -247,80 +191,6 @@ impl Bucket {
             verify_remote,
         };
         bucket.check(layers);
-        bucket.check_pair(layers);
         bucket
     }
-}
-
-/// Every option that gives a key.
-const KEYS: [Id; 4] = [
-    Id::AccessKey,
-    Id::AccessKeyFile,
-    Id::SecretKey,
-    Id::SecretKeyFile,
-];
-
-/// One of the two keys: given, or in a file.
-struct KeyOptions {
-    given: Id,
-    in_file: Id,
-}
-
-const ACCESS: KeyOptions = KeyOptions {
-    given: Id::AccessKey,
-    in_file: Id::AccessKeyFile,
-};
-const SECRET: KeyOptions = KeyOptions {
-    given: Id::SecretKey,
-    in_file: Id::SecretKeyFile,
-};
-
-impl KeyOptions {
-    /// The key by the highest layer that has it; one that has it twice is wrong.
-    fn find(
-        &self,
-        layers: &mut Layers<'_>,
-        given: Option<Located<Secret>>,
-        in_file: Option<Located<String>>,
-    ) -> Option<Sourced<Secret>> {
-        let pairs = [
-            (
-                layers.flag(self.given, layers::secret),
-                layers.flag(self.in_file, layers::path),
-            ),
-            (
-                layers
-                    .environment(self.given, layers::secret)
-                    .map(as_rke_meant),
-                layers.environment(self.in_file, layers::path),
-            ),
-            (
-                given.map(|given| layers.located(given)),
-                located_path(in_file).map(|path| layers.located(path)),
-            ),
-        ];
-        for pair in pairs {
-            match pair {
-                (None, None) => {}
-                (Some(given), None) => return Some(given),
-                (None, Some(path)) => return layers.secret_in(self.given, path),
-                (Some(_), Some(path)) => return self.twice(layers, &path),
-            }
-        }
-        None
-    }
-
-    fn twice(&self, layers: &mut Layers<'_>, path: &Sourced<PathBuf>) -> Option<Sourced<Secret>> {
-        let wrong = Wrong::new("names a file, but the key is given too", "keep one of them");
-        layers.fault_of(self.given, &path.origin, wrong);
-        None
-    }
-}
-
-/// RKE hands keys over in base64, in variables of these names only.
-fn as_rke_meant(key: Sourced<Secret>) -> Sourced<Secret> {
-    if let Origin::Environment("S3_ACCESS_KEY" | "S3_SECRET_KEY") = key.origin {
-        return key.map(|secret| key_in_environment(&secret));
-    }
-    key
 }

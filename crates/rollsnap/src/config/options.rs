@@ -145,6 +145,8 @@ pub enum Id {
     AccessKeyFile,
     SecretKeyFile,
     SessionToken,
+    AwsProfile,
+    Anonymous,
     S3Addressing,
     S3InsecureSkipVerify,
     StorageClass,
@@ -178,7 +180,7 @@ pub const RKE_CERTIFICATES: [&str; 3] = [
 ];
 
 /// Every option, in the order of [`Id`].
-pub const OPTIONS: [Spec; 45] = {
+pub const OPTIONS: [Spec; 47] = {
     const FLAG: Spec = Spec {
         id: Id::Config,
         name: "",
@@ -513,20 +515,18 @@ pub const OPTIONS: [Spec; 45] = {
         Spec {
             id: Id::AccessKey,
             name: "access-key",
-            env: &["ROLLSNAP_ACCESS_KEY", "S3_ACCESS_KEY", "AWS_ACCESS_KEY_ID"],
+            env: &["ROLLSNAP_ACCESS_KEY", "S3_ACCESS_KEY"],
             file: &["services.etcd.backup_config.s3backupconfig.access_key"],
+            default: "as AWS' tools find it",
             help: "The access key; better by environment or file.",
             ..KEY
         },
         Spec {
             id: Id::SecretKey,
             name: "secret-key",
-            env: &[
-                "ROLLSNAP_SECRET_KEY",
-                "S3_SECRET_KEY",
-                "AWS_SECRET_ACCESS_KEY",
-            ],
+            env: &["ROLLSNAP_SECRET_KEY", "S3_SECRET_KEY"],
             file: &["services.etcd.backup_config.s3backupconfig.secret_key"],
+            default: "as AWS' tools find it",
             help: "The secret key; better by environment or file.",
             ..KEY
         },
@@ -536,7 +536,7 @@ pub const OPTIONS: [Spec; 45] = {
             env: &["ROLLSNAP_ACCESS_KEY_FILE"],
             file: &["services.etcd.backup_config.s3backupconfig.access_key_file"],
             group: Group::Bucket,
-            help: "A file that holds nothing but the access key.",
+            help: "A file that holds nothing but the access key, read anew before each use.",
             ..PATH
         },
         Spec {
@@ -545,16 +545,37 @@ pub const OPTIONS: [Spec; 45] = {
             env: &["ROLLSNAP_SECRET_KEY_FILE"],
             file: &["services.etcd.backup_config.s3backupconfig.secret_key_file"],
             group: Group::Bucket,
-            help: "A file that holds nothing but the secret key.",
+            help: "A file that holds nothing but the secret key, read anew before each use.",
             ..PATH
         },
         Spec {
             id: Id::SessionToken,
             name: "session-token",
             on_command_line: OnCommandLine::Never,
-            env: &["AWS_SESSION_TOKEN"],
-            help: "The token of temporary keys; counts only where AWS_ACCESS_KEY_ID does.",
+            env: &["ROLLSNAP_SESSION_TOKEN"],
+            help: "The token of temporary keys, beside an access key and a secret key.",
             ..KEY
+        },
+        Spec {
+            id: Id::AwsProfile,
+            name: "aws-profile",
+            env: &["ROLLSNAP_AWS_PROFILE"],
+            file: &["services.etcd.backup_config.s3backupconfig.aws_profile"],
+            value_name: "NAME",
+            default: "AWS_PROFILE, else default",
+            help: "A profile of the files that AWS' tools share, with keys or a role.",
+            ..BUCKET
+        },
+        Spec {
+            id: Id::Anonymous,
+            name: "anonymous",
+            env: &["ROLLSNAP_ANONYMOUS"],
+            file: &["services.etcd.backup_config.s3backupconfig.anonymous"],
+            kind: Kind::Switch,
+            value_name: "BOOL",
+            default: "false",
+            help: "Whether requests to the bucket are not signed.",
+            ..BUCKET
         },
         Spec {
             id: Id::S3Addressing,

@@ -9,7 +9,7 @@ use rollsnap_rke::duration::GoDuration;
 use serde::Serialize;
 
 use super::options::Id;
-use super::{Bucket, Settings, Sourced, Writing};
+use super::{Bucket, Keys, Settings, Sourced, Writing};
 
 /// One value in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -154,11 +154,7 @@ fn report_bucket(rows: &mut Rows, bucket: &Bucket) {
     rows.add(Id::BucketName, &bucket.name, String::clone);
     rows.add_if(Id::Region, bucket.region.as_ref(), String::clone);
     rows.add_if(Id::Folder, bucket.folder.as_ref(), String::clone);
-    rows.add(Id::AccessKey, &bucket.access_key, ToString::to_string);
-    rows.add(Id::SecretKey, &bucket.secret_key, ToString::to_string);
-    if let Some(token) = &bucket.session_token {
-        rows.add(Id::SessionToken, token, ToString::to_string);
-    }
+    report_keys(rows, &bucket.keys);
     rows.add_if(Id::S3Addressing, bucket.addressing.as_ref(), |style| {
         style.as_str().to_owned()
     });
@@ -171,6 +167,33 @@ fn report_bucket(rows: &mut Rows, bucket: &Bucket) {
     rows.add_if(Id::VerifyRemote, bucket.verify_remote.as_ref(), |every| {
         GoDuration(*every).to_string()
     });
+}
+
+fn report_keys(rows: &mut Rows, keys: &Keys) {
+    let (pair, profile, anonymous) = match keys {
+        Keys::Pair(pair) => (Some(pair), None, None),
+        Keys::Usual { profile, .. } => (None, profile.as_ref(), None),
+        Keys::Anonymous(origin) => (None, None, Some(origin)),
+    };
+    if anonymous.is_none() {
+        for (id, key) in [
+            (Id::AccessKey, pair.map(|pair| &pair.access_key)),
+            (Id::SecretKey, pair.map(|pair| &pair.secret_key)),
+        ] {
+            rows.add_if(id, key, |key| key.secret.to_string());
+        }
+    }
+    if let Some(token) = pair.and_then(|pair| pair.session_token.as_ref()) {
+        rows.add(Id::SessionToken, token, ToString::to_string);
+    }
+    if pair.is_none() && anonymous.is_none() {
+        rows.add_if(Id::AwsProfile, profile, String::clone);
+    }
+    let anonymous = anonymous.map(|origin| Sourced {
+        value: true,
+        origin: origin.clone(),
+    });
+    rows.add_if(Id::Anonymous, anonymous.as_ref(), bool::to_string);
 }
 
 fn report_writing(rows: &mut Rows, writing: &Writing) {

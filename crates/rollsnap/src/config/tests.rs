@@ -12,6 +12,7 @@ use rollsnap_etcd::Password;
 use super::options::{Id, RKE_CERTIFICATES};
 use super::*;
 
+mod keys;
 mod writing;
 
 /// A machine made of texts.
@@ -153,8 +154,7 @@ fn the_documented_backup_config_is_in_force_as_written() {
     let bucket = machine.settings().bucket;
     assert_eq!(bucket.origin.to_string(), "file c.yml line 9");
     let bucket = bucket.value.unwrap();
-    assert_eq!(bucket.access_key.value.reveal(), "S3_ACCESS_KEY");
-    assert_eq!(bucket.secret_key.value.reveal(), "S3_SECRET_KEY");
+    assert_eq!(keys::told(&bucket), "S3_ACCESS_KEY S3_SECRET_KEY");
     assert_eq!(bucket.name.value, "s3-bucket-name");
     assert_eq!(bucket.endpoint.value, "s3.amazonaws.com");
     assert!(bucket.region.is_none());
@@ -441,7 +441,6 @@ fn a_bucket_is_wanted_where_somebody_means_it() {
     let keys = [
         ("AWS_ACCESS_KEY_ID", "AKIA"),
         ("AWS_SECRET_ACCESS_KEY", "s"),
-        ("AWS_SESSION_TOKEN", "t"),
     ];
     let machine = Machine::default().env(keys);
     assert!(
@@ -453,11 +452,6 @@ fn a_bucket_is_wanted_where_somebody_means_it() {
     let bucket = machine.settings().bucket;
     assert_eq!(bucket.origin, Origin::Flag("bucket-name"));
     let bucket = bucket.value.unwrap();
-    assert_eq!(
-        bucket.access_key.origin,
-        Origin::Environment("AWS_ACCESS_KEY_ID")
-    );
-    assert_eq!(bucket.session_token.unwrap().value.reveal(), "t");
     assert!(bucket.region.is_none() && bucket.endpoint.value.is_empty());
 
     let machine = machine.flag(Id::S3, "false");
@@ -467,15 +461,11 @@ fn a_bucket_is_wanted_where_somebody_means_it() {
 }
 
 #[test]
-fn a_bucket_needs_a_name_and_both_keys() {
+fn a_bucket_needs_a_name() {
     let want = |place: &str| {
         format!(
             "{place}: asks for copies in a bucket, but none is named; give --bucket-name, \
-             ROLLSNAP_BUCKET_NAME, or bucket_name in s3backupconfig\n\
-             {place}: asks for copies in a bucket, but there is no access key; give \
-             --access-key-file, ROLLSNAP_ACCESS_KEY, or access_key in s3backupconfig\n\
-             {place}: asks for copies in a bucket, but there is no secret key; give \
-             --secret-key-file, ROLLSNAP_SECRET_KEY, or secret_key in s3backupconfig"
+             ROLLSNAP_BUCKET_NAME, or bucket_name in s3backupconfig"
         )
     };
     assert_eq!(
@@ -489,44 +479,6 @@ fn a_bucket_needs_a_name_and_both_keys() {
     assert_eq!(
         Machine::config("backup_config:\n  s3backupconfig: {}\n").complaints(),
         want("c.yml:2: backup_config.s3backupconfig")
-    );
-}
-
-#[test]
-fn keys_come_from_files_too_and_from_one_place_of_a_layer() {
-    let machine = Machine::config(
-        "s3backupconfig:\n  bucket_name: b\n  access_key: a\n  secret_key_file: /s\n",
-    );
-    let bucket = machine
-        .file("/s", "hunter2\n")
-        .settings()
-        .bucket
-        .value
-        .unwrap();
-    assert_eq!(bucket.secret_key.value.reveal(), "hunter2");
-    assert_eq!(bucket.secret_key.origin.to_string(), "file c.yml line 4");
-
-    let machine = Machine::config(
-        "s3backupconfig:\n  bucket_name: b\n  access_key: a\n  access_key_file: /a\n  secret_key_file: /gone\n",
-    );
-    assert_eq!(
-        machine.complaints(),
-        "c.yml:4: s3backupconfig.access_key_file: names a file, but the key is given too; keep one of them\n\
-         c.yml:5: s3backupconfig.secret_key_file: /gone cannot be read: no such file or directory; name a file that holds nothing but the key"
-    );
-    let machine = Machine::default()
-        .flag(Id::BucketName, "b")
-        .env([
-            ("S3_SECRET_KEY", "aHVudGVyMg=="),
-            ("ROLLSNAP_ACCESS_KEY_FILE", "/a"),
-        ])
-        .file("/a", "AKIA");
-    let bucket = machine.settings().bucket.value.unwrap();
-    assert_eq!(bucket.access_key.value.reveal(), "AKIA");
-    assert_eq!(
-        bucket.secret_key.value.reveal(),
-        "hunter2",
-        "RKE hands it over in base64"
     );
 }
 
@@ -689,31 +641,6 @@ s3backupconfig:
 }
 
 #[test]
-fn amazons_variables_are_a_pair_of_their_own() {
-    let file = "s3backupconfig:\n  bucket_name: b\n  secret_key: s\n";
-    let machine = Machine::config(file).env([("AWS_ACCESS_KEY_ID", "AKIA")]);
-    assert_eq!(
-        machine.complaints(),
-        "environment AWS_ACCESS_KEY_ID: is the access key, but the secret key comes from \
-         file c.yml line 3; give both in one place"
-    );
-    // Names of our own may be mixed: nobody else means another pair by them.
-    let machine = Machine::config(file)
-        .flag(Id::AccessKeyFile, "/a")
-        .file("/a", "AKIA");
-    assert!(machine.settings().bucket.value.is_some());
-    let one_layer = machine
-        .flag(Id::SecretKey, "hunter2")
-        .env([("AWS_ACCESS_KEY_ID", "of another pair")]);
-    assert!(one_layer.settings().bucket.value.is_some());
-    let one_layer = Machine::config(file).file("/s", "s").env([
-        ("AWS_ACCESS_KEY_ID", "AKIA"),
-        ("ROLLSNAP_SECRET_KEY_FILE", "/s"),
-    ]);
-    assert!(one_layer.settings().bucket.value.is_some());
-}
-
-#[test]
 fn the_interval_is_shown_under_the_option_that_says_it() {
     for (text, name, origin) in [
         ("interval_hours: 2", "interval-hours", "file c.yml line 1"),
@@ -839,6 +766,7 @@ region                   eu-1                                   environment AWS_
 folder                   the bucket's top                       default
 access-key               ***                                    file c.yml line 6
 secret-key               ***                                    file c.yml line 5
+anonymous                false                                  default
 s3-addressing            auto                                   default
 s3-insecure-skip-verify  false                                  default
 storage-class            the bucket's                           default
