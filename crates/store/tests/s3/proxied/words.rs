@@ -78,3 +78,15 @@ async fn a_wrong_region_is_corrected_by_the_servers_word() {
     let wrong = |seen: &&_| Seen::header(seen, AUTHORIZATION).contains("/us-east-1/s3/");
     assert_eq!(proxy.seen().iter().filter(wrong).count(), 1, "asked again");
 }
+
+#[tokio::test]
+async fn a_clock_that_is_hours_off_is_made_good_by_the_servers_date() {
+    let server = Server::s3s().await;
+    for ahead in [-7200, 86_400] {
+        let proxy = server.proxy().await;
+        proxy.script(Rule::always(Fault::Clock(ahead)));
+        let store = store(&proxy, "skewed");
+        put(&store, "snapshot", &pattern(PART + 1)).await.unwrap();
+        assert_eq!(get(&store, "snapshot").await.unwrap(), pattern(PART + 1));
+    }
+}
