@@ -19,6 +19,18 @@ use crate::world::Bucket;
 /// waits that long.
 pub(crate) const LIMIT: Duration = Duration::from_secs(40);
 
+/// Stands in every secret that a test gives: whatever shows it, shows a secret.
+const CANARY: &str = "canary";
+
+/// Every line, every output and every command line of a running program goes through here.
+#[track_caller]
+pub(crate) fn assert_no_secret(place: &str, text: &str) {
+    assert!(
+        !text.contains(CANARY),
+        "the {place} shows a secret:\n{text}"
+    );
+}
+
 /// One run to come. It sees nothing of the environment of the tests.
 pub(crate) struct Program {
     command: Command,
@@ -107,10 +119,13 @@ pub(crate) struct Outcome {
 impl Outcome {
     fn of(output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("it prints UTF-8");
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        assert_no_secret("output", &out);
+        assert_no_secret("output", &err);
         Self {
             code: output.status.code(),
-            out: text(&output.stdout),
-            err: text(&output.stderr),
+            out,
+            err,
         }
     }
 

@@ -1,11 +1,13 @@
 //! A daemon that runs: its log as it comes, its signals, its end.
 
+use std::fs;
+
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr};
 use tokio::time::timeout;
 
-use crate::program::LIMIT;
+use crate::program::{LIMIT, assert_no_secret};
 
 /// A running program. It is killed with the value.
 pub(crate) struct Running {
@@ -42,8 +44,19 @@ impl Running {
         let line = line.unwrap_or_else(|_| panic!("nothing more is logged:\n{}", self.so_far()));
         let line = line.expect("the log is text");
         let line = line.unwrap_or_else(|| panic!("it ended:\n{}", self.so_far()));
-        self.seen.push(line.clone());
+        self.see(line.clone());
         line
+    }
+
+    /// What it says holds no secret, and once it speaks, neither does the process list.
+    fn see(&mut self, line: String) {
+        assert_no_secret("log", &line);
+        if self.seen.is_empty() {
+            let path = format!("/proc/{}/cmdline", self.pid());
+            let words = fs::read(path).unwrap_or_default();
+            assert_no_secret("command line", &String::from_utf8_lossy(&words));
+        }
+        self.seen.push(line);
     }
 
     /// The next line that holds these words.
@@ -84,7 +97,7 @@ impl Running {
     pub(crate) async fn end(mut self) -> End {
         let rest = async {
             while let Ok(Some(line)) = self.log.next_line().await {
-                self.seen.push(line);
+                self.see(line);
             }
             self.child.wait().await.expect("it can be waited for")
         };

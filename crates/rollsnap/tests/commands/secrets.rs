@@ -1,4 +1,5 @@
-//! Secrets are given in three ways and shown in none.
+//! Secrets are given in three ways and shown in none: `program` and `running` search all that a
+//! program says.
 
 use std::fs;
 use std::path::Path;
@@ -25,13 +26,6 @@ fn save(etcd: &EtcdReal, dir: &Path, bucket: &Bucket, name: &str) -> Program {
         .etcd(etcd)
         .dir(dir)
         .env("RUST_LOG", "trace")
-}
-
-#[track_caller]
-fn assert_silent(outcome: &Outcome, secret: &str) {
-    for text in [&outcome.out, &outcome.err] {
-        assert!(!text.contains(secret), "a secret is shown:\n{text}");
-    }
 }
 
 #[tokio::test]
@@ -64,7 +58,6 @@ async fn a_secret_key_is_never_printed_however_it_is_given_and_however_much_is_l
     ];
     for way in ways {
         let outcome = way.run().await;
-        assert_silent(&outcome, SECRET_KEY);
         assert!(
             outcome
                 .err
@@ -85,7 +78,6 @@ async fn a_refused_secret_is_not_named_either() {
             .run()
             .await;
         assert_ne!(outcome.code, Some(0));
-        assert_silent(&outcome, wrong);
     }
     let show = Program::new([
         "config",
@@ -102,8 +94,6 @@ async fn a_refused_secret_is_not_named_either() {
         "root:canary-of-etcd",
     ]);
     let shown = show.run().await;
-    assert_silent(&shown, SECRET_KEY);
-    assert_silent(&shown, PASSWORD);
     shown.ok();
 }
 
@@ -128,14 +118,12 @@ async fn an_etcd_password_is_taken_three_ways_and_never_printed() {
             .arg_path("--password-file", &file),
     ] {
         let outcome = way.run().await;
-        assert_silent(&outcome, PASSWORD);
         outcome.ok();
     }
     let wrong = save("wrong")
         .args(["--user", "root:canary-but-wrong"])
         .run()
         .await;
-    assert_silent(&wrong, "canary-but-wrong");
     wrong.fails_with_result(Kind::Denied, &["save wrong: ", "hint: "]);
 }
 

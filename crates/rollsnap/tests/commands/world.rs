@@ -109,18 +109,19 @@ pub(crate) async fn a_verified_snapshot_stands(dir: &Path, name: &str) {
 /// Returns once a stream is being spooled.
 pub(crate) async fn a_save_runs(dir: &Path) {
     let deadline = Instant::now() + LIMIT;
-    // A manifest that is rewritten goes through the spool too.
-    let is_stream = |part: &String| !part.contains(".manifest.json");
+    // A manifest that is rewritten and an index go through the spool too.
+    let beside = [".manifest.json", ".keys.index"];
+    let is_stream = |part: &String| beside.iter().all(|end| !part.contains(end));
     while !names(&dir.join(".rollsnap/spool")).iter().any(is_stream) {
         assert!(Instant::now() < deadline, "no save begins");
         sleep(Duration::from_millis(5)).await;
     }
 }
 
-/// The snapshots in a directory: names without their manifests.
+/// The snapshots in a directory: names without their manifests and indexes.
 pub(crate) fn snapshots(dir: &Path) -> Vec<String> {
     let mut names = Vec::from_iter(names(dir));
-    names.retain(|name| !name.ends_with(".manifest.json"));
+    names.retain(|name| !name.ends_with(".manifest.json") && !name.ends_with(".keys.index"));
     names
 }
 

@@ -73,8 +73,11 @@ impl Setup {
 }
 
 impl Sidecar {
+    /// Secrets of these tests hold the word canary.
     pub(crate) fn log(&self) -> String {
-        self.container.log()
+        let log = self.container.log();
+        assert!(!log.contains("canary"), "a secret is logged:\n{log}");
+        log
     }
 
     /// The names in its `Created backup` lines, the oldest first.
