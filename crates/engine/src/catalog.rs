@@ -45,7 +45,7 @@ pub enum Standing {
     Proved(Box<Manifest>),
     /// The same, but a member of its cluster holds other data.
     Disputed(Box<Manifest>),
-    /// The same, but its database is broken.
+    /// The same, but its database is broken, or this copy of it is.
     Corrupt(Box<Manifest>),
     /// It has no manifest: the old program made it, or somebody copied it in.
     Foreign,
@@ -129,6 +129,12 @@ impl Reader {
     /// The catalog that was read last; empty before the first.
     pub fn last(&self) -> &Catalog {
         &self.last
+    }
+
+    /// Reads a manifest anew the next time, for it was written just now: a store may tell neither
+    /// another size nor another time of it.
+    pub fn forget(&mut self, name: &SnapshotName) {
+        self.known.remove(&name.manifest());
     }
 
     /// Lists the store and reads every manifest: the whole truth or an error.
@@ -234,6 +240,9 @@ fn judge(told: &Result<Manifest, ManifestError>, codec: Codec, size: u64) -> Sta
         )),
         Ok(manifest) => {
             let fits = Box::new(manifest.clone());
+            if fits.is_of_broken_copy() {
+                return Standing::Corrupt(fits);
+            }
             match manifest.verdict() {
                 Some(Verdict::Corrupt) => Standing::Corrupt(fits),
                 Some(Verdict::Disputed) => Standing::Disputed(fits),

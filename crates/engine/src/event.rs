@@ -90,6 +90,28 @@ pub enum Event<'a> {
         /// From the first byte to the manifest.
         took: Duration,
     },
+    /// A copy was read back from the bucket. Its manifest's `read_back` tells what came of it.
+    ReadBack {
+        /// Everything known of it.
+        manifest: &'a Manifest,
+        /// Where.
+        location: &'a Location,
+    },
+    /// Copies cannot be read back, or what was read cannot be written down. Tried again soon, and
+    /// told once until that succeeds.
+    ReadBackFailed {
+        /// Where.
+        location: &'a Location,
+        /// Why.
+        error: &'a StoreError,
+    },
+    /// A copy that was no longer what had been uploaded was uploaded anew, in its place.
+    Replaced {
+        /// Everything known of it.
+        manifest: &'a Manifest,
+        /// Where.
+        location: &'a Location,
+    },
     /// The bucket began to fail. Told once, until [`RemoteBack`](Event::RemoteBack).
     RemoteDown {
         /// Where.

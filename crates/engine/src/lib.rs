@@ -24,6 +24,8 @@ pub mod proof;
 mod proofs;
 pub mod prune;
 pub mod quarantine;
+pub mod read_back;
+mod readings;
 pub mod reconcile;
 pub mod retention;
 pub mod roller;

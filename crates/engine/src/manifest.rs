@@ -10,8 +10,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{Codec, SnapshotName};
 
+mod reading;
 mod verification;
 
+pub use reading::Reading;
 pub(crate) use verification::shortened;
 pub use verification::{
     Contents, MAX_FINDINGS, MAX_MEMBERS, MemberHash, Method, Verdict, Verification,
@@ -72,6 +74,10 @@ pub struct Manifest {
     /// they were asked.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub members: Vec<MemberHash>,
+    /// When this copy was last read back from the bucket that keeps it; absent until it was, and
+    /// beside every other copy.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub read_back: Option<Reading>,
 }
 
 /// Why a snapshot was taken, which decides how long it stays.

@@ -20,6 +20,7 @@ use crate::follow::{Following, occupied, put_manifest};
 use crate::manifest::{Content, Method, Verdict};
 use crate::prune;
 use crate::quarantine::Quarantine;
+use crate::read_back::is_copy_of;
 use crate::reconcile::{content_of, sweep_orphans};
 use crate::retention::{Ages, Guard, Retention};
 use crate::{Clock, Manifest, SnapshotName};
@@ -62,6 +63,15 @@ impl From<StoreError> for RoundError {
     fn from(error: StoreError) -> Self {
         Self::There(error)
     }
+}
+
+/// What there was in the place of a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Copied {
+    /// Nothing, or the copy itself without its manifest.
+    New,
+    /// A copy of the same snapshot that is no longer what had been uploaded.
+    Replaced,
 }
 
 /// Why a snapshot could not be copied, by the side that failed.
@@ -138,8 +148,9 @@ impl Mirror {
         let manifests = here.manifests().chain(aside.manifests());
         for manifest in manifests.filter(|manifest| guard.owns(manifest)) {
             let twin = there.find(&manifest.name).and_then(Entry::manifest);
-            if twin.is_some_and(|twin| manifest.knows_more_than(twin)) {
-                put_manifest(&*self.remote, manifest).await?;
+            if let Some(twin) = twin.filter(|twin| manifest.knows_more_than(twin)) {
+                let told = manifest.with_reading(twin.read_back.clone());
+                put_manifest(&*self.remote, &told).await?;
             }
         }
         Ok(())
@@ -161,7 +172,13 @@ impl Mirror {
             }
             let began = Instant::now();
             match try_copy(&*self.local, &*self.remote, entry, manifest).await {
-                Ok(()) => self.tell_uploaded(manifest, began.elapsed()),
+                Ok(copied) => {
+                    if copied == Copied::Replaced {
+                        let location = self.remote.location();
+                        self.observer.tell(Event::Replaced { manifest, location });
+                    }
+                    self.tell_uploaded(manifest, began.elapsed());
+                }
                 Err(CopyError::Local(error)) if error.kind() == ErrorKind::Corrupt => {
                     self.give_up(entry, &error);
                 }
@@ -202,7 +219,8 @@ pub fn owed<'a>(
     let digest = |manifest: &Manifest| manifest.stored.content.digest;
     let is_there = |manifest: &Manifest| {
         let twin = there.find(&manifest.name).and_then(Entry::manifest);
-        twin.is_some_and(|twin| digest(twin) == digest(manifest))
+        let is_whole = |twin: &Manifest| !twin.is_of_broken_copy();
+        twin.is_some_and(|twin| digest(twin) == digest(manifest) && is_whole(twin))
     };
     let is_fit = |manifest: &Manifest| match manifest.verdict() {
         Some(Verdict::Corrupt) => false,
@@ -226,7 +244,7 @@ pub async fn copy(
     remote: &dyn Store,
     entry: &Entry,
     manifest: &Manifest,
-) -> Result<(), StoreError> {
+) -> Result<Copied, StoreError> {
     try_copy(local, remote, entry, manifest)
         .await
         .map_err(|error| match error {
@@ -239,14 +257,14 @@ async fn try_copy(
     remote: &dyn Store,
     entry: &Entry,
     manifest: &Manifest,
-) -> Result<(), CopyError> {
+) -> Result<Copied, CopyError> {
     let (object, content) = (entry.object(), manifest.stored.content);
     let there = remote.list(manifest.name.as_str()).await;
     let there = there.map_err(CopyError::Remote)?;
     let find = |name: &ObjectName| there.iter().find(|there| there.name == *name);
     let is_whole = match (find(&object), find(&manifest.name.manifest())) {
         (None, None) => {
-            send(local, remote, entry, manifest).await?;
+            send(local, remote, entry, manifest, Terms::new_of(entry.size)).await?;
             true
         }
         // An upload that was whole when its run died lacks only the manifest.
@@ -256,12 +274,21 @@ async fn try_copy(
         }
         _ => false,
     };
+    let mut copied = Copied::New;
     if !is_whole {
-        return Err(CopyError::Taken(occupied(remote.location(), &object)));
+        let is_copy = is_copy_of(remote, manifest).await;
+        if !is_copy.map_err(CopyError::Remote)? {
+            return Err(CopyError::Taken(occupied(remote.location(), &object)));
+        }
+        let terms = Terms {
+            replaces: true,
+            ..Terms::new_of(entry.size)
+        };
+        send(local, remote, entry, manifest, terms).await?;
+        copied = Copied::Replaced;
     }
-    put_manifest(remote, manifest)
-        .await
-        .map_err(CopyError::Remote)
+    let put = put_manifest(remote, manifest).await;
+    put.map(|()| copied).map_err(CopyError::Remote)
 }
 
 async fn send(
@@ -269,9 +296,10 @@ async fn send(
     remote: &dyn Store,
     entry: &Entry,
     manifest: &Manifest,
+    terms: Terms,
 ) -> Result<(), CopyError> {
     let mut upload = remote
-        .begin(&entry.object(), Terms::new_of(entry.size))
+        .begin(&entry.object(), terms)
         .await
         .map_err(CopyError::Remote)?;
     match pour(local, entry, manifest.stored.content, &mut *upload).await {

@@ -281,6 +281,7 @@ impl Pipeline {
             }),
             contents: None,
             members: Vec::new(),
+            read_back: None,
         }
     }
 

@@ -211,10 +211,20 @@ pub async fn record(
     if held && manifest.verdict() == Some(Verdict::Disputed) {
         return Ok(false);
     }
-    let now = image::find(store, manifest.name.as_str()).await?;
-    if now.and_then(|found| found.manifest).as_ref() != Some(manifest) {
+    exchange(store, manifest, judged).await
+}
+
+/// Puts a manifest in the place of another beside the same snapshot. Where anything else than
+/// `before` lies there by now, or nothing, nothing is written. Returns whether it was.
+pub async fn exchange(
+    store: &dyn Store,
+    before: &Manifest,
+    after: &Manifest,
+) -> Result<bool, StoreError> {
+    let now = image::find(store, before.name.as_str()).await?;
+    if now.and_then(|found| found.manifest).as_ref() != Some(before) {
         return Ok(false);
     }
-    put_manifest(store, judged).await?;
+    put_manifest(store, after).await?;
     Ok(true)
 }

@@ -43,6 +43,7 @@ fn manifest(name: SnapshotName, order: u64, started_at: DateTime<Utc>) -> Manife
         verification: None,
         contents: None,
         members: Vec::new(),
+        read_back: None,
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! A save's attempt ends with its [proof](crate::proof), which works beside the loop too. Only
 //! then are older ones rotated and the upload completed. What an earlier run left unproved is
-//! examined while nothing is due.
+//! examined while nothing is due, and so are copies in the bucket read back.
 
 mod outcome;
 
@@ -25,6 +25,7 @@ use crate::mirror::Mirror;
 use crate::name::TimeStyle;
 use crate::pipeline::{Order, Pipeline};
 use crate::proofs::{self, Proofs};
+use crate::readings::{self, Readings, Wanted};
 use crate::reconcile::complete_drafts;
 use crate::retention::{Ages, Guard, Retention};
 use crate::rounds::{self, Rounds};
@@ -54,6 +55,8 @@ pub struct Roller {
     pub schedule: Schedule,
     /// What is kept.
     pub retention: Retention,
+    /// The time in which every copy in the bucket is read back once, where that is wanted.
+    pub verify_remote: Option<Duration>,
     /// How names write the time.
     pub style: TimeStyle,
     /// Who hears of it.
@@ -78,6 +81,7 @@ struct State {
     remote: Option<Tended>,
     rounds: Rounds,
     proofs: Proofs,
+    readings: Readings,
     /// The last snapshot was broken. Until one holds, none is sent before it is proved.
     is_suspicious: bool,
 }
@@ -86,6 +90,7 @@ struct State {
 enum News {
     Round(rounds::End),
     Proof(proofs::End),
+    Reading(readings::End),
     Time,
 }
 
@@ -100,12 +105,13 @@ impl Roller {
             state = self.begin() => state,
         };
         while !stop.is_cancelled() {
-            let wake = state.wake();
+            let (wake, may_read) = (state.wake(), state.may_read());
             let news = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
                 end = state.rounds.end() => News::Round(end),
                 end = state.proofs.end() => News::Proof(end),
+                end = state.readings.end(), if may_read => News::Reading(end),
                 () = sleep_until(wake) => News::Time,
             };
             tokio::select! {
@@ -115,6 +121,7 @@ impl Roller {
             }
         }
         drop(state.proofs);
+        drop(state.readings);
         state.rounds.stop();
         if let Some(remote) = state.remote {
             remote.rest(LAST_WORD).await;
@@ -126,6 +133,12 @@ impl Roller {
         match news {
             News::Round(end) => state.rounds.settle(end).await,
             News::Proof(end) => self.judged(state, end).await,
+            News::Reading(end) => {
+                if state.readings.settle(end, &*self.observer) {
+                    // What is here is uploaded anew.
+                    state.rounds.want();
+                }
+            }
             News::Time => {}
         }
         self.look_at_clocks(state);
@@ -140,6 +153,9 @@ impl Roller {
             state.rounds.begin(None, guard, ages(state));
             let here = state.local.last();
             state.proofs.begin_next(&self.pipeline, here, guard);
+            if state.may_read() {
+                state.readings.begin(guard);
+            }
         }
     }
 
@@ -168,6 +184,7 @@ impl Roller {
         let first = self.schedule.first_wait(successes, now);
         let remote = pipeline.remote.clone().map(Tended::new);
         let mirror = remote.as_ref().map(|remote| self.mirror(remote));
+        let readings = Readings::new(remote.as_ref().and_then(|remote| self.readings(remote)));
         let mut rounds = Rounds::new(mirror);
         if catalog.manifests().any(|manifest| ours(&manifest)) {
             // What an earlier run owes is paid at once.
@@ -190,6 +207,7 @@ impl Roller {
             remote,
             rounds,
             proofs,
+            readings,
             is_suspicious: false,
         }
     }
@@ -219,6 +237,14 @@ impl Roller {
             reader: catalog::Reader::default(),
             given_up: BTreeSet::new(),
         }
+    }
+
+    fn readings(&self, remote: &Tended) -> Option<Wanted> {
+        Some(Wanted {
+            store: Arc::new(remote.clone()),
+            every: self.verify_remote?,
+            clock: Arc::clone(&self.pipeline.clock),
+        })
     }
 
     async fn recover(&self) {
@@ -310,7 +336,15 @@ impl State {
             return heartbeat;
         }
         let round = self.rounds.due().unwrap_or(heartbeat);
-        self.attempt_at.min(heartbeat).min(round)
+        let reading = self.readings.due().filter(|_| self.may_read());
+        let reading = reading.unwrap_or(heartbeat);
+        self.attempt_at.min(heartbeat).min(round).min(reading)
+    }
+
+    /// Whether copies may be read back: not while a snapshot is proved or anything is uploaded.
+    /// While one is saved, nothing else goes on anyway.
+    fn may_read(&self) -> bool {
+        self.guard.is_some() && !self.proofs.is_fresh() && !self.rounds.is_running()
     }
 }
 

@@ -110,6 +110,7 @@ impl Daemon<'_> {
                     interval: settings.schedule.interval.value,
                 },
                 retention: settings.schedule.retention.value,
+                verify_remote: verify_remote(&settings),
                 style: settings.making.time_style.value,
                 observer: Arc::clone(&self.observer),
             },
@@ -195,4 +196,10 @@ impl Daemon<'_> {
         };
         Ok(local.lock_daemon(&owner)?)
     }
+}
+
+/// The time in which copies are read back once, where there are any and that is wanted.
+fn verify_remote(settings: &Settings) -> Option<Duration> {
+    let bucket = settings.bucket.value.as_ref()?;
+    bucket.verify_remote.as_ref().map(|every| every.value)
 }

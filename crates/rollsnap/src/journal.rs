@@ -10,6 +10,7 @@ use rollsnap_engine::manifest::{Manifest, Verdict};
 use rollsnap_engine::quarantine::Quarantined;
 use rollsnap_engine::save_error::SaveError;
 use rollsnap_rke::duration::GoDuration;
+use rollsnap_store::Location;
 use tracing::{debug, error, info, warn};
 
 use crate::config::Row;
@@ -75,6 +76,18 @@ impl Observer for Journal {
                 size = manifest.stored.content.size,
                 location = %location,
                 "Uploaded backup"
+            ),
+            Event::ReadBack { manifest, location } => tell_read_back(manifest, location),
+            Event::ReadBackFailed { location, error } => warn!(
+                location = %location,
+                error = %chain(error),
+                hint = error.hint(),
+                "Cannot read backups in the bucket back"
+            ),
+            Event::Replaced { manifest, location } => warn!(
+                name = %manifest.name,
+                location = %location,
+                "Replaced a backup in the bucket that was no longer what had been uploaded"
             ),
             Event::NotCopied { name, error } => error!(
                 name = %name,
@@ -174,6 +187,29 @@ fn tell_verified(manifest: &Manifest, took: GoDuration) {
             finding = finding.map(String::as_str),
             "Members disagree about a snapshot"
         );
+    }
+}
+
+fn tell_read_back(manifest: &Manifest, location: &Location) {
+    let Some(reading) = &manifest.read_back else {
+        return;
+    };
+    let (name, runtime) = (&manifest.name, GoDuration(reading.took));
+    match &reading.finding {
+        None => info!(
+            name = %name,
+            runtime = %runtime,
+            size = manifest.stored.content.size,
+            location = %location,
+            "Read backup back from the bucket"
+        ),
+        Some(finding) => error!(
+            name = %name,
+            runtime = %runtime,
+            finding,
+            location = %location,
+            "Backup in the bucket is no longer what was uploaded"
+        ),
     }
 }
 

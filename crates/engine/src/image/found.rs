@@ -75,7 +75,7 @@ pub async fn look(store: &dyn Store, object: ObjectInfo) -> Result<Found, StoreE
 }
 
 /// The bytes of a small object; `None` when it is absent, none when it is too large.
-async fn load(store: &dyn Store, name: &ObjectName) -> Result<Option<Vec<u8>>, StoreError> {
+pub(crate) async fn load(store: &dyn Store, name: &ObjectName) -> Result<Option<Vec<u8>>, StoreError> {
     let mut pieces = match store.read(name, None).await {
         Ok(pieces) => pieces,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),

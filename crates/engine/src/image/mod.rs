@@ -38,6 +38,7 @@ use unpack::Unpacked;
 
 pub use error::{ImageError, hint_of, kind_of};
 pub use form::Form;
+pub(crate) use found::load;
 pub use found::{Found, find, look};
 pub use remote::Remote;
 pub use scratch::Scratch;

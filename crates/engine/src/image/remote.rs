@@ -19,9 +19,6 @@ const HELD: usize = 64;
 /// Blocks asked for at once, 1 MiB: a compressed frame is at most that large.
 const MOST_AT_ONCE: u64 = 8;
 
-/// How often a block is asked for when its bytes stop coming.
-const TRIES: usize = 3;
-
 /// An object of a store as bytes at any place.
 ///
 /// Memory: 9 MiB. Reads block on the runtime: never read it from an async worker, which would
@@ -48,17 +45,11 @@ impl Remote {
         }
     }
 
-    /// Asks for some neighbouring blocks.
+    /// Asks for some neighbouring blocks, once: what breaks off is for the store to go on with.
     fn fetch(&self, blocks: Range<u64>, held: &mut Held) -> io::Result<()> {
         let range = blocks.start * BLOCK..(blocks.end * BLOCK).min(self.object.size);
-        let mut tries = 1;
-        let mut bytes = loop {
-            let read = read(&*self.store, &self.object, range.clone());
-            match self.runtime.block_on(read) {
-                Err(error) if error.kind().is_transient() && tries < TRIES => tries += 1,
-                read => break read.map_err(io::Error::other)?,
-            }
-        };
+        let read = read(&*self.store, &self.object, range);
+        let mut bytes = self.runtime.block_on(read).map_err(io::Error::other)?;
         for index in blocks {
             let len = usize::try_from(BLOCK).unwrap_or(usize::MAX);
             held.put(index, bytes.split_to(len.min(bytes.len())));
@@ -68,7 +59,7 @@ impl Remote {
 }
 
 /// The bytes of a range, exactly.
-async fn read(
+pub(crate) async fn read(
     store: &dyn Store,
     object: &ObjectInfo,
     range: Range<u64>,

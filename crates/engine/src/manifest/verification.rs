@@ -139,22 +139,27 @@ pub(crate) fn shortened(text: &str) -> String {
 }
 
 /// As exact as the file tells it.
-fn whole_millis(took: Duration) -> Duration {
+pub(super) fn whole_millis(took: Duration) -> Duration {
     let millis = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
     Duration::from_millis(millis.into())
 }
 
 /// Seconds with three decimals. What cannot be a duration counts as none: it is told to people
 /// and decides nothing.
-mod seconds {
+pub(super) mod seconds {
     use super::{Deserialize, Deserializer, Duration, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(took: &Duration, s: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::manifest) fn serialize<S: Serializer>(
+        took: &Duration,
+        s: S,
+    ) -> Result<S::Ok, S::Error> {
         let millis = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
         s.serialize_f64(f64::from(millis) / 1000.0)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
+    pub(in crate::manifest) fn deserialize<'de, D: Deserializer<'de>>(
+        d: D,
+    ) -> Result<Duration, D::Error> {
         let seconds = f64::deserialize(d)?;
         Ok(Duration::try_from_secs_f64(seconds).unwrap_or_default())
     }

@@ -11,6 +11,7 @@ mod effects;
 mod encoded;
 mod examined;
 mod mirrored;
+mod read_back;
 mod recorded;
 mod rotated;
 mod saved;

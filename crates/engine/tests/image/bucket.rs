@@ -4,6 +4,7 @@ use std::fs;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt};
@@ -103,7 +104,9 @@ impl World {
             bucket: "snapshots".to_owned(),
             credentials: Credentials::new(ACCESS_KEY, SECRET_KEY).into(),
             tuning: Tuning {
-                tries: 1,
+                tries: 3,
+                first_delay: Duration::from_millis(1),
+                max_delay: Duration::from_millis(10),
                 ..Tuning::default()
             },
             ..S3Config::default()
@@ -238,7 +241,7 @@ async fn what_cannot_be_sought_is_fetched_once_after_a_look() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_block_that_comes_short_is_asked_for_again() {
+async fn a_block_that_comes_short_is_gone_on_with() {
     let plain = database(1 << 20, 1);
     let world = World::with(&plain).await;
     let rule = Rule::on(Method::GET, Fault::CutBody(1000));
@@ -246,16 +249,30 @@ async fn a_block_that_comes_short_is_asked_for_again() {
     let same = plain.clone();
     let read = move |image: Result<Image, _>| compare(&image.unwrap(), &same, &[0]);
     world.open(Access::Few, read).await;
-    assert_eq!(world.gets(), 3);
+    assert_eq!((world.gets(), world.fetched()), (3, BLOCK));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_that_comes_short_is_an_error_of_the_bucket() {
+async fn a_stream_that_is_cut_is_gone_on_with_and_each_byte_comes_once() {
     let plain = database(1 << 20, 1);
     for stored in [plain.clone(), zstd(&plain), zip(&[(NAME, &plain)])] {
         let world = World::with(&stored).await;
-        let rule = Rule::on(Method::GET, Fault::CutBody(stored.len() / 2));
-        world.peer.script(rule);
+        let rule = Rule::on(Method::GET, Fault::CutBody(stored.len() / 7));
+        world.peer.script(rule.times(5));
+        let read = |image: Result<Image, _>| whole(&image.unwrap()).unwrap();
+        assert!(world.open(Access::All, read).await == plain);
+        assert_eq!((world.fetched(), world.gets()), (stored.len() as u64, 6));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_comes_short_for_good_is_an_error_of_the_bucket() {
+    let plain = database(1 << 20, 1);
+    for stored in [plain.clone(), zstd(&plain), zip(&[(NAME, &plain)])] {
+        let world = World::with(&stored).await;
+        let cut = |len| Rule::on(Method::GET, Fault::CutBody(len));
+        world.peer.script(cut(stored.len() / 2));
+        world.peer.script(cut(0).times(99));
         let error = world.open(Access::All, Result::unwrap_err).await;
         assert_eq!(error.kind(), Kind::Store, "{error:?}");
     }
@@ -267,6 +284,7 @@ async fn pages_of_two_objects_never_mix() {
     for (other, access) in [
         (database(2 << 20, 2), Access::Few),
         (database(300_000, 2), Access::Few),
+        (database(1 << 20, 2), Access::Few),
         (database(2 << 20, 2), Access::All),
         (database(300_000, 2), Access::All),
     ] {

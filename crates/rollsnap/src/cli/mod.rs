@@ -68,6 +68,11 @@ pub enum Verb {
     },
     /// Whether snapshots are whole.
     Verify(verify::Request),
+    /// Whether the bucket's copies are what was uploaded.
+    VerifyRemote {
+        /// Their names; all without any.
+        names: Vec<String>,
+    },
     /// A snapshot's hash, and the members'.
     HashKv(hashkv::HashKv),
     /// Inside a snapshot.

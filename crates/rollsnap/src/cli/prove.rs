@@ -45,6 +45,16 @@ pub(super) fn commands() -> [Command; 2] {
                 .help("Where --all looks."),
         )
         .arg(
+            Arg::new("remote")
+                .long("remote")
+                .action(ArgAction::SetTrue)
+                .conflicts_with_all(["from", "digest", "deep"])
+                .help(
+                    "Reads the bucket's copies back and compares their bytes with what was \
+                     uploaded, and writes into their manifests when that was.",
+                ),
+        )
+        .arg(
             Arg::new("digest")
                 .long("digest")
                 .action(ArgAction::SetTrue)
@@ -66,6 +76,9 @@ pub(super) fn parse(name: &str, matches: &ArgMatches) -> Option<Verb> {
     match name {
         "status" => Some(Verb::Status {
             operand: operands().next().cloned().unwrap_or_default(),
+        }),
+        "verify" if matches.get_flag("remote") => Some(Verb::VerifyRemote {
+            names: operands().cloned().collect(),
         }),
         "verify" => Some(Verb::Verify(Request {
             operands: operands().cloned().collect(),

@@ -2,6 +2,7 @@
 //! on the way.
 
 use rollsnap_engine::catalog::{Entry, Reader, Standing};
+use rollsnap_engine::mirror::Copied;
 use rollsnap_engine::{Kind, Manifest, SnapshotName, mirror};
 use rollsnap_store::{Location, Store};
 use serde::Serialize;
@@ -19,6 +20,8 @@ struct Report {
     to: String,
     /// Whether it was there already, whole.
     already_there: bool,
+    /// Whether it took the place of a copy that was broken.
+    replaced: bool,
 }
 
 pub(super) async fn upload(context: &Context, name: &str) -> Result<(), Failure> {
@@ -39,6 +42,7 @@ pub(super) async fn download(context: &Context, name: &str) -> Result<(), Failur
 fn unproved(verb: &str, location: &Location, entry: &Entry, standing: &Standing) -> Failure {
     let why = match standing {
         Standing::Suspect(why) => why,
+        Standing::Corrupt(told) if told.is_of_broken_copy() => "it was read back and is broken",
         Standing::Corrupt(_) => "its database is broken",
         _ => "it has no manifest",
     };
@@ -70,26 +74,36 @@ async fn copy(
         standing => return Err(unproved(verb, from.location(), entry, standing)),
     };
     let target = Reader::default().read(to).await?;
-    let same = |there: &Manifest| there.stored.content == manifest.stored.content;
+    let same = |there: &Manifest| {
+        there.stored.content == manifest.stored.content && !there.is_of_broken_copy()
+    };
     let already_there = target
         .find(&name)
         .and_then(Entry::manifest)
         .is_some_and(same);
+    let mut replaced = false;
     if !already_there {
         let bar = Bar::new();
         bar.say(format!("to {}", to.location()));
         let from = bar.watching(from, entry.size);
-        mirror::copy(&from, to, entry, manifest).await?;
+        // How another copy reads says nothing of this one.
+        let manifest = manifest.with_reading(None);
+        let copied = mirror::copy(&from, to, entry, &manifest).await?;
+        replaced = copied == Copied::Replaced;
     }
     let report = Report {
         name: name.to_string(),
         from: from.location().to_string(),
         to: to.location().to_string(),
         already_there,
+        replaced,
     };
     output::tell(context.format, &report, || {
         if already_there {
             format!("{name} is in {} already\n", report.to)
+        } else if replaced {
+            let to = &report.to;
+            format!("copied {name} to {to}, in the place of a copy that was broken\n")
         } else {
             format!("copied {name} to {}\n", report.to)
         }

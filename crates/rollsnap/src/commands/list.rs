@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use rollsnap_engine::Manifest;
 use rollsnap_engine::catalog::{Catalog, Entry, Reader, Standing};
 use rollsnap_engine::manifest::{Class, Method};
 use rollsnap_rke::duration::GoDuration;
@@ -36,6 +37,11 @@ struct Row {
     /// How deep it was verified; absent where nobody knows.
     #[serde(skip_serializing_if = "Option::is_none")]
     verified: Option<Method>,
+    /// When the bucket's copy was last read back; absent where it never was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    read_back_at: Option<String>,
+    #[serde(skip)]
+    read_back_ago: Option<Duration>,
     /// `local`, `remote`, or both, in this order.
     stores: Vec<&'static str>,
 }
@@ -63,8 +69,14 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
         .collect();
     for entry in &there.entries {
         let copy = Row::of(entry, "remote", now);
-        match rows.iter_mut().find(|row| row.is_same(&copy)) {
-            Some(row) => row.stores.push("remote"),
+        let is_broken = entry.manifest().is_some_and(Manifest::is_of_broken_copy);
+        let is_twin = |row: &&mut Row| !is_broken && row.is_same(&copy);
+        match rows.iter_mut().find(is_twin) {
+            Some(row) => {
+                row.stores.extend(copy.stores);
+                row.read_back_at = copy.read_back_at;
+                row.read_back_ago = copy.read_back_ago;
+            }
             None => rows.push(copy),
         }
     }
@@ -84,10 +96,12 @@ impl Row {
         let manifest = entry.manifest();
         let taken_at = entry.taken_at();
         let age = taken_at.and_then(|at| (now - at).to_std().ok());
+        let reading = manifest.and_then(|manifest| manifest.read_back.as_ref());
+        let text = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
         Self {
             name: entry.name.to_string(),
             class: manifest.map(|manifest| manifest.class),
-            taken_at: taken_at.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true)),
+            taken_at: taken_at.map(text),
             age_seconds: age.map(|age| age.as_secs()),
             size: entry.size,
             digest: manifest.map(|manifest| manifest.stored.content.digest.to_string()),
@@ -102,6 +116,8 @@ impl Row {
             verified: manifest
                 .and_then(|manifest| manifest.verification.as_ref())
                 .map(|verification| verification.method),
+            read_back_at: reading.map(|reading| text(reading.at)),
+            read_back_ago: reading.map(|reading| (now - reading.at).to_std().unwrap_or_default()),
             stores: vec![store],
         }
     }
@@ -114,13 +130,18 @@ impl Row {
 }
 
 fn table(rows: &[Row]) -> Table {
-    let mut table = Table::new(&["NAME", "AGE", "SIZE", "REVISION", "PROVED", "WHERE"]);
+    let mut heading = vec!["NAME", "AGE", "SIZE", "REVISION", "PROVED", "WHERE"];
+    let is_read_back = rows.iter().any(|row| row.read_back_ago.is_some());
+    if is_read_back {
+        heading.push("READ BACK");
+    }
+    let mut table = Table::new(&heading);
     let dash = || "-".to_owned();
+    let seconds = |seconds| GoDuration(Duration::from_secs(seconds)).to_string();
     for row in rows {
-        table.push(vec![
+        let mut cells = vec![
             row.name.clone(),
-            row.age_seconds
-                .map_or_else(dash, |age| GoDuration(Duration::from_secs(age)).to_string()),
+            row.age_seconds.map_or_else(dash, seconds),
             Size(row.size).to_string(),
             row.revision
                 .map_or_else(dash, |revision| revision.to_string()),
@@ -130,7 +151,12 @@ fn table(rows: &[Row]) -> Table {
                 (standing, _) => standing.to_owned(),
             },
             row.stores.join("+"),
-        ]);
+        ];
+        if is_read_back {
+            let ago = |ago: Duration| format!("{} ago", seconds(ago.as_secs()));
+            cells.push(row.read_back_ago.map_or_else(dash, ago));
+        }
+        table.push(cells);
     }
     table
 }

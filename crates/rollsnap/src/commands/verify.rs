@@ -1,6 +1,7 @@
 //! `rollsnap verify`: whether snapshots are what etcd sent, and whether that is whole.
 
 mod kept;
+pub(super) mod remote;
 mod row;
 
 use rollsnap_engine::catalog::{Entry, Reader};
@@ -62,11 +63,27 @@ pub(super) async fn run(context: &Context, request: &Request) -> Result<(), Fail
                 row
             }
         };
-        if context.format == Format::Text {
-            output::print(&row.text())?;
-        }
-        snapshots.push(row);
+        snapshots.push(tell(context, row)?);
     }
+    let hint = "restore from one that held; rollsnap list shows all";
+    conclude(context, snapshots, first, hint)
+}
+
+/// Prints what came of one as soon as it is known, for people.
+fn tell(context: &Context, row: Row) -> Result<Row, Failure> {
+    if context.format == Format::Text {
+        output::print(&row.text())?;
+    }
+    Ok(row)
+}
+
+/// Ends with what came of all: corrupt where one is, else the first failure.
+fn conclude(
+    context: &Context,
+    snapshots: Vec<Row>,
+    first: Option<Failure>,
+    hint: &str,
+) -> Result<(), Failure> {
     let corrupt = snapshots
         .iter()
         .filter(|row| row.result == Outcome::Corrupt);
@@ -76,7 +93,6 @@ pub(super) async fn run(context: &Context, request: &Request) -> Result<(), Fail
     }
     if bad > 0 {
         let message = format!("verify: {bad} of {all} snapshots corrupt");
-        let hint = "restore from one that held; rollsnap list shows all";
         return Err(Failure::new(Kind::Corrupt, message).with_hint(hint));
     }
     first.map_or(Ok(()), Err)

@@ -148,6 +148,8 @@ async fn every_verb_prints_the_fields_that_are_documented() {
     assert_documented("save", &[here, both, compared, disputed]);
 
     assert_documented("upload", &[world.with_bucket(&["upload", "here"]).await]);
+    let read = world.with_bucket(&["verify", "--remote", "here"]).await;
+    assert_eq!(read["snapshots"][0]["recorded"], true);
     fs::write(world.dir.path().join("copied-in"), "by hand").unwrap();
     assert_documented("list", &[world.with_bucket(&["list"]).await]);
     let plan = world.with_bucket(&["prune", "--dry-run"]).await;

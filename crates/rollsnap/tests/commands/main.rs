@@ -26,6 +26,7 @@ mod json;
 mod log_lines;
 mod look;
 mod proven;
+mod read_back;
 mod reload;
 mod restore;
 mod rotation;

@@ -35,6 +35,9 @@ pub(crate) enum Told {
         retry_in: Duration,
     },
     Uploaded(String),
+    ReadBack(Box<Manifest>),
+    ReadBackFailed(String),
+    Replaced(String),
     RemoteDown {
         error: String,
         owed: usize,
@@ -164,6 +167,7 @@ impl Drop for OnPanic {
             let _ = match told {
                 Told::Saved(manifest) => writeln!(out, "{after:?} Saved({})", manifest.name),
                 Told::Verified(manifest) => writeln!(out, "{after:?} Verified({})", manifest.name),
+                Told::ReadBack(manifest) => writeln!(out, "{after:?} ReadBack({})", manifest.name),
                 told => writeln!(out, "{after:?} {told:?}"),
             };
         }
@@ -200,6 +204,9 @@ impl Observer for Diary {
                 retry_in,
             },
             Event::Uploaded { manifest, .. } => Told::Uploaded(manifest.name.to_string()),
+            Event::ReadBack { manifest, .. } => Told::ReadBack(Box::new(manifest.clone())),
+            Event::ReadBackFailed { error, .. } => Told::ReadBackFailed(chain(error)),
+            Event::Replaced { manifest, .. } => Told::Replaced(manifest.name.to_string()),
             Event::RemoteDown { error, owed, .. } => Told::RemoteDown {
                 error: chain(error),
                 owed,

@@ -49,6 +49,8 @@ pub(crate) struct World {
     pub(crate) codec: Codec,
     pub(crate) interval: Duration,
     pub(crate) retention: Retention,
+    /// The time in which copies are read back, where they are.
+    pub(crate) verify_remote: Option<Duration>,
     /// What a test put there, which must stay as it is.
     planted: BTreeMap<(String, ObjectName), Bytes>,
 }
@@ -73,6 +75,7 @@ impl World {
             codec: Codec::None,
             interval: Duration::from_secs(3600),
             retention: Retention::Count(3),
+            verify_remote: None,
             planted: BTreeMap::new(),
         }
     }
@@ -118,6 +121,7 @@ impl World {
                 interval: self.interval,
             },
             retention: self.retention,
+            verify_remote: self.verify_remote,
             style: TimeStyle::Rfc3339,
             observer: Arc::clone(&self.diary) as _,
         }

@@ -1,6 +1,7 @@
 //! What came of one snapshot, for programs and for people.
 
 use rollsnap_engine::look::{Finding, Report, Trailer};
+use rollsnap_engine::manifest::Reading;
 use serde::Serialize;
 
 use crate::report::Failure;
@@ -77,7 +78,21 @@ impl Row {
 
     /// One whose bytes cannot even be unpacked.
     pub(super) fn packed(operand: &str, why: &str) -> Self {
-        Self::of(operand, operand, &[Finding::of_file(why)])
+        Self::doubtful(operand, operand, why)
+    }
+
+    /// A copy whose manifest does not fit it.
+    pub(super) fn doubtful(name: &str, location: &str, why: &str) -> Self {
+        Self::of(name, location, &[Finding::of_file(why)])
+    }
+
+    /// A copy that was read back.
+    pub(super) fn read_back(name: &str, location: &str, reading: &Reading) -> Self {
+        let finding = reading.finding.as_deref().map(Finding::of_file);
+        Self {
+            seconds: reading.took.as_secs_f64(),
+            ..Self::of(name, location, finding.as_slice())
+        }
     }
 
     /// One that could not be read, which says nothing of its bytes.
