@@ -11,6 +11,7 @@ mod mapped;
 pub mod memory;
 pub mod name;
 mod probe;
+mod remark;
 pub mod s3;
 mod store;
 pub mod wrap;
@@ -18,6 +19,7 @@ pub mod wrap;
 pub use error::{ErrorKind, StoreError};
 pub use name::{NameError, ObjectName};
 pub use probe::{Effort, Outcome, Probe};
+pub use remark::Remark;
 pub use store::{
     BoxRead, Location, ObjectInfo, ReadBack, Spool, SpoolStore, Store, Tail, Terms, Ticket, Upload,
 };

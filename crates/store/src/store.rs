@@ -10,7 +10,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::stream::BoxStream;
 
-use crate::{Effort, ObjectName, Probe, StoreError};
+use crate::{Effort, ObjectName, Probe, Remark, StoreError};
 
 /// The bytes of one object, in order. Ends early only with an error, never silently.
 pub type BoxRead = BoxStream<'static, Result<Bytes, StoreError>>;
@@ -64,6 +64,11 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Leaves nothing behind.
     async fn probe(&self, effort: Effort) -> Vec<Probe> {
         let _ = effort;
+        Vec::new()
+    }
+
+    /// What was found out since the last time this was asked, for a log: each thing once.
+    fn remarks(&self) -> Vec<Remark> {
         Vec::new()
     }
 

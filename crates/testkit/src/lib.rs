@@ -6,6 +6,7 @@
 pub mod aws_peer;
 pub mod etcd_peer;
 pub mod etcd_real;
+pub mod forward_proxy;
 pub mod member_args;
 pub mod mount;
 pub mod s3_peer;

@@ -91,7 +91,8 @@ pub struct Radosgw {
     _osd: Process,
     _monitor: Process,
     endpoint: String,
-    _dir: TempDir,
+    tls_endpoint: String,
+    dir: TempDir,
 }
 
 impl Radosgw {
@@ -141,14 +142,47 @@ impl Radosgw {
             _gateway: gateway,
             _osd: osd,
             _monitor: monitor,
+            tls_endpoint: format!("https://127.0.0.1:{}", ceph.tls_port),
             endpoint,
-            _dir: dir,
+            dir,
         }
+    }
+
+    /// `https://127.0.0.1:port`, where alone it takes keys of customers.
+    pub fn tls_endpoint(&self) -> &str {
+        &self.tls_endpoint
+    }
+
+    /// The CA of its certificate.
+    pub fn ca(&self) -> PathBuf {
+        self.dir.path().join("ca.pem")
+    }
+
+    /// Makes the bucket anew, empty and with object lock, which it can only be made with.
+    pub fn make_bucket_with_object_lock(&self) {
+        rclone(&self.endpoint, &["rmdir"]);
+        rclone(
+            &self.endpoint,
+            &["mkdir", "--s3-bucket-object-lock-enabled"],
+        );
     }
 
     /// `http://127.0.0.1:port`.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    /// Objects in the bucket, those with a dot before their name too.
+    pub fn objects(&self) -> usize {
+        rclone(&self.endpoint, &["lsf", "--recursive", "--files-only"])
+            .lines()
+            .count()
+    }
+
+    /// Objects of every version.
+    pub fn versions(&self) -> usize {
+        let words = ["lsf", "--recursive", "--files-only", "--s3-versions"];
+        rclone(&self.endpoint, &words).lines().count()
     }
 
     /// Uploads that were begun and neither completed nor aborted.
@@ -158,20 +192,29 @@ impl Radosgw {
     }
 }
 
+/// The one key of the gateway's key service.
+pub const KMS_KEY: &str = "rollsnap-test-key";
+const KMS_SECRET: &str = "cm9sbHNuYXAtdGVzdC1rZXktb2YtMzItYnl0ZXMtISE=";
+
 const OSD_ID: &str = "6e2f7a3c-9d41-4b55-8a0e-1c7b5e0f2d90";
 const CLUSTER_ID: &str = "0c1d2e3f-4a5b-4c6d-8e7f-90a1b2c3d4e5";
 
 struct Ceph<'a> {
     dir: &'a Path,
     gateway_port: u16,
+    tls_port: u16,
 }
 
 impl<'a> Ceph<'a> {
     /// Writes configuration, keys and the monitors' map. Authentication stays on: without it the
     /// gateway of this version never gets past its own login.
     fn prepare(dir: &'a Path) -> Self {
-        let (monitor_port, gateway_port) = (free_port(), free_port());
-        let ceph = Self { dir, gateway_port };
+        let (monitor_port, gateway_port, tls_port) = (free_port(), free_port(), free_port());
+        let ceph = Self {
+            dir,
+            gateway_port,
+            tls_port,
+        };
         for name in ["osd", "rgw"] {
             fs::create_dir(dir.join(name)).expect("a directory can be made");
         }
@@ -201,8 +244,13 @@ impl<'a> Ceph<'a> {
              mon_data = {at}/mon\n\
              osd_data = {at}/osd\n\
              rgw_data = {at}/rgw\n\
-             rgw_frontends = beast endpoint=127.0.0.1:{gateway_port}\n"
+             rgw_frontends = beast endpoint=127.0.0.1:{gateway_port} \
+             ssl_endpoint=127.0.0.1:{tls_port} ssl_certificate={at}/server.pem \
+             ssl_private_key={at}/server-key.pem\n\
+             rgw_crypt_s3_kms_backend = testing\n\
+             rgw_crypt_s3_kms_encryption_keys = {KMS_KEY}={KMS_SECRET}\n"
         );
+        Certificates::issue(dir, &[]);
         fs::write(dir.join("ceph.conf"), settings).expect("the configuration can be written");
 
         let all = ["--cap", "mon", "allow *"];

@@ -12,6 +12,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use s3s::auth::SimpleAuth;
 use s3s::config::{S3Config, StaticConfigProvider};
+use s3s::host::SingleDomain;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
 use tokio::net::{TcpListener, TcpStream};
@@ -23,6 +24,16 @@ use tokio::task::JoinSet;
 /// When the directory is not there.
 pub fn service(dir: &Path, access_key: &str, secret_key: &str) -> S3Service {
     builder(dir, access_key, secret_key).build()
+}
+
+/// The same under a name of its own, below which each bucket has one too: `bucket.domain`.
+///
+/// # Panics
+/// When `domain` is no name.
+pub fn service_of(domain: &str, dir: &Path, access_key: &str, secret_key: &str) -> S3Service {
+    let mut builder = builder(dir, access_key, secret_key);
+    builder.set_host(SingleDomain::new(domain).expect("a domain is given"));
+    builder.build()
 }
 
 /// The same that takes requests of any date: what its clock says, a script decides.

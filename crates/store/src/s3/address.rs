@@ -64,6 +64,11 @@ impl Endpoint {
         self.scheme == "http"
     }
 
+    /// Whether it is on this machine.
+    pub(super) fn is_loopback(&self) -> bool {
+        self.host == "localhost" || self.host == "[::1]" || self.host.starts_with("127.")
+    }
+
     fn is_amazon(&self) -> bool {
         self.amazon_labels().is_some()
     }

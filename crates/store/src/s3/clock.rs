@@ -20,6 +20,13 @@ const SUSPICIOUS: i64 = 240;
 /// Difference in seconds that a second try is worth where the server says that it is the time.
 const WORTH_IT: i64 = 2;
 
+/// Difference in seconds to what was told that is told too: a clock that was set since.
+const WORTH_TELLING: i64 = 60;
+
+/// The cure of a clock that is wrong.
+pub(super) const CURE: &str = "set this machine's clock, by NTP for instance: requests are signed \
+     by the server's time where they have to be, but names and ages of snapshots are by this one";
+
 /// This machine's time, which tests may set.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>);
@@ -62,6 +69,8 @@ pub(super) struct ServerClock {
     here: Clock,
     /// Seconds by which the server is ahead of here; zero until it was learned.
     ahead: AtomicI64,
+    /// The same, as it was told last.
+    told: AtomicI64,
 }
 
 impl ServerClock {
@@ -69,6 +78,7 @@ impl ServerClock {
         Self {
             here,
             ahead: AtomicI64::new(0),
+            told: AtomicI64::new(0),
         }
     }
 
@@ -89,6 +99,13 @@ impl ServerClock {
         self.ahead.load(Ordering::Relaxed)
     }
 
+    /// By how much the server was found to be ahead, once for each time that it was found anew.
+    pub(super) fn news(&self) -> Option<i64> {
+        let ahead = self.ahead();
+        let told = self.told.swap(ahead, Ordering::Relaxed);
+        ((ahead - told).abs() >= WORTH_TELLING).then_some(ahead)
+    }
+
     /// Takes the server's time from a refusal that may be for the time. Whether the request is
     /// worth another try.
     pub(super) fn learn(&self, refusal: &Refusal) -> bool {
@@ -96,10 +113,10 @@ impl ServerClock {
             return false;
         };
         let off = (ahead - self.ahead()).abs();
-        let learned = match refusal.code.as_str() {
-            "RequestTimeTooSkewed" => off >= WORTH_IT,
-            "" => refusal.status == 403 && off >= SUSPICIOUS,
-            _ => false,
+        let learned = if refusal.is_about_time() {
+            off >= WORTH_IT
+        } else {
+            refusal.status == 403 && refusal.code.is_empty() && off >= SUSPICIOUS
         };
         if learned {
             self.ahead.store(ahead, Ordering::Relaxed);
@@ -142,10 +159,12 @@ mod tests {
     #[test]
     fn a_refusal_for_the_time_sets_the_clock_once() {
         let clock = clock();
+        assert_eq!(clock.news(), None);
         let late = refusal(403, "RequestTimeTooSkewed", "Fri, 01 May 2026 12:20:00 GMT");
         assert_eq!(clock.there(clock.here()), clock.here());
         assert!(clock.learn(&late));
         assert_eq!(clock.ahead(), 1200);
+        assert_eq!((clock.news(), clock.news()), (Some(1200), None));
         let there = clock.there(clock.here());
         assert_eq!(there.to_rfc3339(), "2026-05-01T12:20:00+00:00");
         assert!(!clock.learn(&late), "the same again cannot help");
@@ -156,6 +175,7 @@ mod tests {
             "a clock that was set since is learned anew"
         );
         assert_eq!(clock.ahead(), -3600);
+        assert_eq!(clock.news(), Some(-3600));
     }
 
     #[test]

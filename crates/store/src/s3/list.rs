@@ -8,7 +8,7 @@ use reqwest::Method;
 use s3::serde_types::{ListBucketResult, Object};
 
 use super::error::Fault;
-use super::request::{BucketClient, Call};
+use super::request::{BucketClient, Call, Reply};
 use crate::{ObjectInfo, ObjectName};
 
 /// More pages than any bucket of snapshots has: a server that never ends a listing is an error.
@@ -24,7 +24,7 @@ pub(super) async fn list(
     let mut found = Vec::new();
     let mut token: Option<String> = None;
     for _ in 0..MAX_PAGES {
-        let page = page(client, format!("{folder}{prefix}"), token.clone(), None).await?;
+        let page = page(client, format!("{folder}{prefix}"), token.clone()).await?;
         found.extend(
             page.contents
                 .iter()
@@ -49,17 +49,27 @@ pub(super) async fn list(
 }
 
 /// Asks for one key at most: enough to prove that bucket, keys and rights are right.
-pub(super) async fn probe(client: &BucketClient, folder: &str) -> Result<(), Fault> {
-    page(client, folder.to_owned(), None, Some(1)).await?;
-    Ok(())
+pub(super) async fn probe(client: &BucketClient, folder: &str) -> Result<Reply, Fault> {
+    let reply = ask(client, folder.to_owned(), None, Some(1)).await?;
+    model(&reply)?;
+    Ok(reply)
 }
 
-async fn page(
+/// One page of everything whose key begins with `prefix`.
+pub(super) async fn page(
+    client: &BucketClient,
+    prefix: String,
+    token: Option<String>,
+) -> Result<ListBucketResult, Fault> {
+    model(&ask(client, prefix, token, None).await?)
+}
+
+async fn ask(
     client: &BucketClient,
     prefix: String,
     token: Option<String>,
     max_keys: Option<usize>,
-) -> Result<ListBucketResult, Fault> {
+) -> Result<Reply, Fault> {
     let mut call = Call::new(Method::GET, "")
         .query("list-type", "2")
         .query("delimiter", "/")
@@ -70,10 +80,11 @@ async fn page(
     if let Some(max_keys) = max_keys {
         call = call.query("max-keys", max_keys.to_string());
     }
-    let reply = client.call(&call).await;
-    reply
-        .map_err(Fault::of_a_listing)?
-        .model("listing of a bucket")
+    client.call(&call).await.map_err(Fault::of_a_listing)
+}
+
+fn model(reply: &Reply) -> Result<ListBucketResult, Fault> {
+    reply.model("listing of a bucket")
 }
 
 /// Keys that are no names are not ours: the folder's own empty object, and what others put there.

@@ -16,11 +16,12 @@
 //! | `request` | one request: sign, send, try again |
 //! | `sign` | its signature |
 //! | `writing` | what every object is written with beside its bytes |
-//! | `target` | one object, and what messages call it |
-//! | `identity` | which object it is that bytes are read of |
 //! | `ability` | what the server was found not to know |
 //! | `pace` | how fast uploads go |
+//! | `target` | one object, and what messages call it |
+//! | `identity` | which object it is that bytes are read of |
 //! | `pending` | uploads that are not completed |
+//! | `probe` | what the server and these keys can do, tried out |
 //! | `error` | what a failed request means, and in whose words it is told |
 //! | `upload`, `list`, `read` | the three calls that are more than one request or one reply |
 //! | [`store`] | [`S3Store`], the door |
@@ -36,6 +37,7 @@ mod identity;
 mod list;
 mod pace;
 mod pending;
+mod probe;
 mod read;
 mod region;
 mod request;

@@ -13,6 +13,7 @@ pub(super) const DEFAULT: &str = "us-east-1";
 /// The region in force, asked for at most once at a time.
 #[derive(Debug)]
 pub(super) struct Region {
+    written: Option<String>,
     known: Mutex<Option<String>>,
 }
 
@@ -20,8 +21,10 @@ impl Region {
     /// Begins with what the operator wrote or the host name tells.
     pub(super) fn new(known: Option<&str>) -> Self {
         let known = known.filter(|region| !region.is_empty());
+        let known = known.map(str::to_owned);
         Self {
-            known: Mutex::new(known.map(str::to_owned)),
+            written: known.clone(),
+            known: Mutex::new(known),
         }
     }
 
@@ -36,6 +39,16 @@ impl Region {
             return Ok(region.clone());
         }
         Ok(known.insert(ask.await?).clone())
+    }
+
+    /// With what it began.
+    pub(super) fn written(&self) -> Option<&str> {
+        self.written.as_deref()
+    }
+
+    /// The region in force, if it is known by now.
+    pub(super) async fn known(&self) -> Option<String> {
+        self.known.lock().await.clone()
     }
 
     /// Takes the server's word.

@@ -1,11 +1,10 @@
 //! One request: sign it, send it, try again.
 //!
 //! Every try is signed anew: its date must be fresh, and region, time or keys may have been put
-//! right. What
-//! is tried again is decided by the fault alone, because every call made here may be repeated: a
-//! part and an object are put whole under the same name, and a repeated completion is settled by
-//! its owner in `upload`. The beginning of an upload whose reply was lost leaves an upload without
-//! parts behind, which holds no bytes.
+//! right. What is tried again is decided by the fault alone, because every call made here may be
+//! repeated: a part and an object are put whole under the same name, and a repeated completion is
+//! settled by its owner in `upload`. The beginning of an upload whose reply was lost leaves an
+//! upload without parts behind, which holds no bytes.
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder, Retryable as _};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
@@ -28,7 +27,7 @@ use super::pace::Pace;
 use super::region::{self, Region};
 use super::sign::{Digest, Signer};
 use super::transport::Transport;
-use super::writing::WritingHeaders;
+use super::writing::{Keeping, WritingHeaders};
 use crate::StoreError;
 
 /// Longest reply that is read whole. A page of 1,000 keys of 1,024 bytes, escaped, is below it.
@@ -60,6 +59,7 @@ pub(super) struct Call<'a> {
     headers: HeaderMap,
     payload: Bytes,
     digest: Digest,
+    keeping: Keeping,
 }
 
 impl<'a> Call<'a> {
@@ -72,7 +72,14 @@ impl<'a> Call<'a> {
             headers: HeaderMap::new(),
             payload: Bytes::new(),
             digest: Digest::of(&[]),
+            keeping: Keeping::AsConfigured,
         }
+    }
+
+    /// Makes it one of a trial, after which nothing is to stay.
+    pub(super) fn of_a_trial(mut self) -> Self {
+        self.keeping = Keeping::Briefly;
+        self
     }
 
     /// Adds a pair to the query, unescaped. `?uploads` is a name with an empty value.
@@ -184,6 +191,22 @@ impl BucketClient {
             abilities: Abilities::default(),
             tuning: config.tuning.clone(),
         })
+    }
+
+    pub(super) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    pub(super) fn clock(&self) -> &ServerClock {
+        &self.clock
+    }
+
+    pub(super) fn region(&self) -> &Region {
+        &self.region
+    }
+
+    pub(super) fn writing(&self) -> &WritingHeaders {
+        &self.writing
     }
 
     pub(super) fn tuning(&self) -> &Tuning {
@@ -337,7 +360,10 @@ impl BucketClient {
         };
         let url = call.url(&self.address.of_bucket(&region))?;
         let mut headers = call.own_headers();
-        headers.extend(self.writing.of(&call.method, call.key, &call.query, there));
+        headers.extend(
+            self.writing
+                .of(&call.method, call.key, &call.query, call.keeping, there),
+        );
         signer.sign(call.method.as_str(), &url, &mut headers, call.digest)?;
         let mut response = self
             .transport

@@ -10,17 +10,19 @@ use futures_util::stream::{self, StreamExt as _};
 use reqwest::Method;
 use reqwest::header::HeaderValue;
 
+use super::clock::{CURE, stands};
 use super::config::S3Config;
 use super::identity::Seen;
 use super::list;
 use super::pending;
+use super::probe::Trial;
 use super::read::Opened;
 use super::request::{BucketClient, Call};
 use super::target::Target;
 use super::upload::{S3Upload, resume};
 use crate::{
-    BoxRead, ErrorKind, Location, ObjectInfo, ObjectName, ReadBack, Store, StoreError, Terms,
-    Ticket, Upload,
+    BoxRead, Effort, ErrorKind, Location, ObjectInfo, ObjectName, Probe, ReadBack, Remark, Store,
+    StoreError, Terms, Ticket, Upload,
 };
 
 /// A folder of a bucket.
@@ -64,8 +66,9 @@ impl S3Store {
     /// Proves that the bucket is there and the keys may list it, by one small request. For a
     /// clear error at the start; nothing else depends on it.
     pub async fn check_bucket(&self) -> Result<(), StoreError> {
-        list::probe(&self.client, &self.folder)
-            .await
+        let listed = list::probe(&self.client, &self.folder).await;
+        listed
+            .map(drop)
             .map_err(|fault| self.client.tell("check", &self.location, fault))
     }
 
@@ -127,6 +130,26 @@ impl Store for S3Store {
         pending::sweep(&self.client, &self.folder, ours, before)
             .await
             .map_err(|fault| self.client.tell("sweep", &self.location, fault))
+    }
+
+    fn remarks(&self) -> Vec<Remark> {
+        let endpoint = self.client.address().endpoint().to_string();
+        let clock = self.client.clock().news().map(|ahead| Remark {
+            message: stands(ahead, &endpoint),
+            hint: CURE.into(),
+        });
+        clock.into_iter().collect()
+    }
+
+    async fn probe(&self, effort: Effort) -> Vec<Probe> {
+        let mark = self.marks.next();
+        let trial = Trial {
+            client: &self.client,
+            folder: &self.folder,
+            location: &self.location,
+            unique: mark.to_str().unwrap_or_default(),
+        };
+        trial.run(effort).await
     }
 
     async fn read(

@@ -31,6 +31,7 @@ const SEND_CHUNK: usize = 64 * 1024;
 pub(super) struct Transport {
     http: Client,
     careful: Client,
+    trusts_anybody: bool,
     pace: Arc<Pace>,
     stall: Duration,
 }
@@ -46,9 +47,15 @@ impl Transport {
                 careful.clone()
             },
             careful,
+            trusts_anybody: config.insecure_skip_verify,
             pace: Arc::new(Pace::new(config.upload_rate)),
             stall: config.tuning.stall_timeout,
         })
+    }
+
+    /// Whether certificates are taken as they come.
+    pub(super) fn trusts_anybody(&self) -> bool {
+        self.trusts_anybody
     }
 
     /// A client for whoever asks something else than S3, such as keys. It verifies certificates

@@ -36,6 +36,9 @@ const MAX_TAG_VALUE: usize = 256;
 /// Longest lock: a hundred years, which is Amazon's bound too (`PutObjectLockConfiguration`).
 const MAX_LOCK: Duration = Duration::from_secs(36_500 * 24 * 60 * 60);
 
+/// The lock of an object of a trial.
+const BRIEFLY: Duration = Duration::from_secs(60);
+
 /// What every object is written with, beside its bytes.
 #[derive(Debug, Clone, Default)]
 pub struct Writing {
@@ -254,6 +257,7 @@ impl WritingHeaders {
         method: &Method,
         key: &str,
         query: &[(&'static str, String)],
+        keeping: Keeping,
         now: DateTime<Utc>,
     ) -> HeaderMap {
         if key.is_empty() || *method == Method::DELETE {
@@ -263,11 +267,39 @@ impl WritingHeaders {
             return self.bytes.clone();
         }
         let mut headers = self.object.clone();
-        if let Some(until) = self.lock.and_then(|lock| until(now, lock.period)) {
+        if keeping == Keeping::Briefly {
+            headers.remove(LEGAL_HOLD);
+        }
+        let period = self.lock.map(|lock| match keeping {
+            Keeping::AsConfigured => lock.period,
+            Keeping::Briefly => lock.period.min(BRIEFLY),
+        });
+        if let Some(until) = period.and_then(|period| until(now, period)) {
             headers.insert(LOCK_UNTIL, until);
         }
         headers
     }
+
+    /// Whether nobody is to delete what is written before its time.
+    pub(super) fn wants_lock(&self) -> bool {
+        self.lock.is_some() || self.object.contains_key(LEGAL_HOLD)
+    }
+
+    /// The header by which a server owns up to the encryption that is asked of it.
+    pub(super) fn proof_of_encryption(&self) -> Option<(HeaderName, &HeaderValue)> {
+        let proof = |name: HeaderName| Some((name.clone(), self.object.get(name)?));
+        proof(ENCRYPTION).or_else(|| proof(CUSTOMER_ALGORITHM))
+    }
+}
+
+/// For how long an object is to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keeping {
+    /// As the operator wrote.
+    AsConfigured,
+    /// An object of a trial: locked for a minute at most, so that the right to lock is tried and
+    /// nothing stays, and not held.
+    Briefly,
 }
 
 fn begins_an_object(method: &Method, query: &[(&'static str, String)]) -> bool {
@@ -345,8 +377,9 @@ mod tests {
     fn said(headers: &WritingHeaders, method: &Method, query: &'static str) -> Vec<String> {
         let query = [(query, String::from("1"))];
         let now = NOW.parse().unwrap();
-        assert!(headers.of(method, "", &query, now).is_empty(), "the bucket");
-        let headers = headers.of(method, "key", &query, now);
+        let of_bucket = headers.of(method, "", &query, Keeping::AsConfigured, now);
+        assert!(of_bucket.is_empty(), "{of_bucket:?}");
+        let headers = headers.of(method, "key", &query, Keeping::AsConfigured, now);
         let mut lines: Vec<_> = headers
             .iter()
             .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
@@ -389,6 +422,22 @@ mod tests {
         for (method, query) in ABOUT_BYTES.iter().chain(&REST) {
             assert!(said(&headers, method, query).is_empty(), "{method} {query}");
         }
+    }
+
+    #[test]
+    fn an_object_of_a_trial_is_locked_for_a_minute_and_not_held() {
+        let headers = made(&Writing {
+            lock: Some(Lock {
+                mode: LockMode::Governance,
+                period: Duration::from_secs(3600),
+            }),
+            legal_hold: true,
+            ..Writing::default()
+        });
+        let now = NOW.parse().unwrap();
+        let said = headers.of(&Method::PUT, "key", &[], Keeping::Briefly, now);
+        assert_eq!(said[LOCK_UNTIL], "2026-05-01T12:01:00Z");
+        assert!(!said.contains_key(LEGAL_HOLD));
     }
 
     #[test]

@@ -11,8 +11,8 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use crate::{
-    BoxRead, ErrorKind, Location, ObjectInfo, ObjectName, ReadBack, Spool, SpoolStore, Store,
-    StoreError, Tail, Terms, Ticket, Upload,
+    BoxRead, ErrorKind, Location, ObjectInfo, ObjectName, ReadBack, Remark, Spool, SpoolStore,
+    Store, StoreError, Tail, Terms, Ticket, Upload,
 };
 
 /// A call that changes or asks the store. What follows a growing spool is not counted: its
@@ -238,6 +238,10 @@ impl<S: Store> Store for Faulty<S> {
     ) -> Result<Vec<ObjectName>, StoreError> {
         let outcome = self.faults.enter(Effect::Sweep, &self.place(""))?;
         outcome.of(self.inner.sweep(ours, before).await)
+    }
+
+    fn remarks(&self) -> Vec<Remark> {
+        self.inner.remarks()
     }
 
     async fn read(

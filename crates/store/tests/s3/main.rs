@@ -3,13 +3,18 @@
 
 #![expect(clippy::unwrap_used, reason = "panicking is how a test fails")]
 
+mod clock;
 mod contract;
-mod cut;
 mod credentials;
+mod cut;
 mod faults;
+mod listing;
 mod proxied;
 mod refusals;
+mod routes;
+mod trial;
 mod uploads;
+mod writing;
 
 use std::time::Duration;
 

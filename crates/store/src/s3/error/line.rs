@@ -9,6 +9,10 @@ use rustls::CertificateError;
 use super::lowered;
 use crate::{ErrorKind, StoreError};
 
+/// The cure where a proxy asks for a user.
+pub(super) const PROXY_LOGIN: &str =
+    "put it into HTTP_PROXY and HTTPS_PROXY, as http://user:password@proxy:port";
+
 /// The line to the server failed: name, connection, TLS, reset, stall.
 ///
 /// Its words hold the bottom of reqwest's chain already, so that error is not kept: the layers
@@ -25,6 +29,10 @@ pub(in crate::s3) enum LineFault {
     Lookup(String),
     /// No connection, in the system's words.
     Connect(String),
+    /// The proxy wants to know who asks.
+    ProxyLogin,
+    /// The proxy makes no way to the server, in its client's words or the system's.
+    Proxy(String),
     /// It broke off later, in the system's words.
     Broken(String),
     Stalled(Duration),
@@ -44,6 +52,10 @@ impl LineFault {
         let holds = |part| words.iter().any(|text| text.contains(part));
         if holds("invalid HTTP") {
             Self::NoHttp
+        } else if holds("proxy authorization required") {
+            Self::ProxyLogin
+        } else if holds("tunnel error") {
+            Self::Proxy(bottom(&words))
         } else if holds("dns error") {
             Self::Lookup(bottom(&words))
         } else if error.is_connect() && error.is_timeout() {
@@ -57,11 +69,12 @@ impl LineFault {
 
     pub(super) fn kind(&self) -> ErrorKind {
         match self {
-            Self::Certificate(_) => ErrorKind::Denied,
+            Self::Certificate(_) | Self::ProxyLogin => ErrorKind::Denied,
             Self::NoTls | Self::NoHttp => ErrorKind::Config,
             Self::Tls(_)
             | Self::Lookup(_)
             | Self::Connect(_)
+            | Self::Proxy(_)
             | Self::Broken(_)
             | Self::Stalled(_) => ErrorKind::Unavailable,
         }
@@ -88,7 +101,12 @@ impl LineFault {
             Self::Connect(why) => format!("connect: {why}"),
             Self::Tls(why) => format!("TLS: {why}"),
             Self::Broken(why) => why.clone(),
-            Self::NoTls | Self::NoHttp | Self::Certificate(_) | Self::Stalled(_) => {
+            Self::Proxy(why) => format!("the proxy before it: {why}"),
+            Self::NoTls
+            | Self::NoHttp
+            | Self::ProxyLogin
+            | Self::Certificate(_)
+            | Self::Stalled(_) => {
                 let (message, _) = self.words("it");
                 message
             }
@@ -116,6 +134,14 @@ impl LineFault {
                 );
                 return (format!("{endpoint}: connect: {why}"), Some(hint));
             }
+            Self::ProxyLogin => (
+                format!("the proxy before {endpoint} wants a user"),
+                PROXY_LOGIN,
+            ),
+            Self::Proxy(why) => (
+                format!("the proxy before {endpoint}: {why}"),
+                "see HTTPS_PROXY in the environment, or name the server in NO_PROXY",
+            ),
             Self::Tls(why) => return (format!("{endpoint}: TLS: {why}"), None),
             Self::Broken(why) => return (format!("{endpoint}: {why}"), None),
             Self::Stalled(after) => {

@@ -10,6 +10,7 @@ use chrono::DateTime;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use serde::Deserialize;
 
+use super::line::PROXY_LOGIN;
 use super::{Place, lowered};
 use crate::s3::clock::stands;
 use crate::{ErrorKind, StoreError};
@@ -161,7 +162,7 @@ impl Refusal {
                 format!("{endpoint} finds the signature wrong"),
                 Some("correct secret_key".into()),
             ),
-            (_, "RequestTimeTooSkewed") => (
+            _ if self.is_about_time() => (
                 ErrorKind::Denied,
                 match self.ahead {
                     Some(ahead) => stands(ahead, endpoint),
@@ -172,6 +173,11 @@ impl Refusal {
             (_, "ExpiredToken" | "InvalidToken") => {
                 with(ErrorKind::Denied, "renew the keys and their session token")
             }
+            (407, _) => (
+                ErrorKind::Denied,
+                format!("the proxy before {endpoint} wants a user"),
+                Some(PROXY_LOGIN.into()),
+            ),
             (400, _) if self.message.contains("HTTPS") || self.message.contains("https") => {
                 with(ErrorKind::Config, "write the endpoint with https://")
             }
@@ -204,6 +210,15 @@ impl Refusal {
             _ if self.is_transient() || self.status >= 500 => (ErrorKind::Unavailable, own, None),
             _ => (ErrorKind::Config, own, None),
         }
+    }
+
+    /// Whether the signature's time is refused: by Amazon's code, or in its words under another
+    /// one (rclone says `AccessDenied`).
+    pub(in crate::s3) fn is_about_time(&self) -> bool {
+        self.code == "RequestTimeTooSkewed"
+            || self
+                .message
+                .starts_with("the difference between the request time")
     }
 
     /// Whether the object is kept by a lock or a hold. There is no code for it that servers agree

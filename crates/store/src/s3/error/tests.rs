@@ -198,6 +198,10 @@ fn a_clock_that_is_wrong_is_told_by_how_much_and_which_way() {
         assert!(error.to_string().contains(words), "{error}");
         assert!(error.hint().is_some_and(|hint| hint.contains("clock")));
     }
+    let of_rclone = "<Error><Code>AccessDenied</Code><Message>The difference between the request \
+                     time and the server's time exceeds the maximum allowed</Message></Error>";
+    let error = told(400, of_rclone);
+    assert!(error.hint().is_some_and(|hint| hint.contains("clock")));
 }
 
 #[test]
