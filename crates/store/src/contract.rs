@@ -42,6 +42,7 @@ pub async fn run_with_names_up_to(store: &dyn Store, longest: usize) {
     objects::abort_leaves_nothing(store).await;
     objects::drop_leaves_nothing(store).await;
     objects::commit_replaces(store).await;
+    objects::taken_names_are_refused(store).await;
     objects::absent_objects(store).await;
     clear(store).await;
 }

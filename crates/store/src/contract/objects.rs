@@ -2,11 +2,13 @@
 
 use std::ops::Range;
 
+use bytes::Bytes;
+
 use super::{
     PREFIX, assert_absent, assert_same, begin, broken, clear, get, list, name, part_size, pattern,
     put, read, write,
 };
-use crate::{ErrorKind, Store};
+use crate::{ErrorKind, ObjectName, Store, StoreError, Terms};
 
 /// What follows [`PREFIX`] in names that a store may get wrong: what means something in a URL,
 /// a form, a shell or a listing, letters that have two spellings, and the longest name.
@@ -198,6 +200,38 @@ pub(super) async fn commit_replaces(store: &dyn Store) {
         .unwrap_or_else(|error| broken("commit over another", &error));
     assert_same(&get(store, &name, None).await, b"the second", "replaced");
     assert_eq!(list(store, name.as_str()).await.len(), 1, "listed twice");
+}
+
+/// What takes nobody's place does not, whether it is small or of many parts.
+pub(super) async fn taken_names_are_refused(store: &dyn Store) {
+    let name = name("taken");
+    let part = part_size(store).await;
+    put(store, &name, b"the first", 5).await;
+    for size in [10, part * 3 / 2] {
+        match create(store, &name, &pattern(size), part).await {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => panic!("{size} bytes under a taken name: no AlreadyExists: {error}"),
+            Ok(()) => panic!("{size} bytes took the place of another object"),
+        }
+        let left = get(store, &name, None).await;
+        assert_same(&left, b"the first", "after a refused commit");
+    }
+}
+
+/// Begins, writes and commits what takes nobody's place. A store may refuse it at any step.
+async fn create(
+    store: &dyn Store,
+    name: &ObjectName,
+    content: &[u8],
+    step: usize,
+) -> Result<(), StoreError> {
+    let terms = Terms::new_of(content.len() as u64);
+    let mut upload = store.begin(name, terms).await?;
+    for piece in content.chunks(step) {
+        upload.write(Bytes::copy_from_slice(piece)).await?;
+    }
+    upload.commit().await?;
+    Ok(())
 }
 
 pub(super) async fn absent_objects(store: &dyn Store) {

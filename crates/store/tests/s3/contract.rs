@@ -11,6 +11,7 @@ use super::*;
 async fn a_bucket_of_s3s_keeps_the_contract() {
     let (peer, store) = peer().await;
     contract::run_with_names_up_to(&store, 100).await;
+    contract::run_tickets(&store).await;
     assert!(
         peer.count(&Method::POST, "uploads") > 0,
         "no upload had parts"
@@ -37,6 +38,9 @@ async fn a_bucket_of_ceph_keeps_the_contract_at_its_top_and_in_a_folder() {
             folder,
             ..config(server.endpoint())
         };
-        contract::run(&S3Store::open(&config).unwrap()).await;
+        let store = S3Store::open(&config).unwrap();
+        contract::run(&store).await;
     }
+    let store = S3Store::open(&config(server.endpoint())).unwrap();
+    contract::run_tickets(&store).await;
 }

@@ -12,6 +12,12 @@ use rollsnap_testkit::s3_real::{Radosgw, Rclone};
 
 use super::*;
 
+const SLOW_DOWN: Fault = Fault::Refuse {
+    status: 503,
+    code: "SlowDown",
+    retry_after: None,
+};
+
 const NOT_IMPLEMENTED: Fault = Fault::Refuse {
     status: 501,
     code: "NotImplemented",
@@ -187,6 +193,76 @@ async fn a_server_that_took_an_object_and_does_not_have_it_is_told() {
     assert!(error.to_string().contains("does not have it"), "{error}");
 }
 
+#[tokio::test]
+async fn a_server_that_keeps_no_marks_is_believed_when_it_says_that_it_made_the_object() {
+    let (peer, store) = peer().await;
+    peer.script(
+        Rule::on(
+            Method::HEAD,
+            Fault::LoseHeader("x-amz-meta-rollsnap-upload"),
+        )
+        .times(99),
+    );
+    create(&store, "snapshot", &content()).await.unwrap();
+    let error = create(&store, "snapshot", &content()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+}
+
+#[tokio::test]
+async fn an_object_that_another_took_the_name_of_at_the_same_time_is_told() {
+    let (peer, store) = peer().await;
+    store.check_bucket().await.unwrap();
+    let mark = Fault::SayHeader("x-amz-meta-rollsnap-upload", "another".into());
+    peer.script(Rule::on(Method::HEAD, mark).after(1));
+    let error = create(&store, "snapshot", &content()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+    assert!(error.to_string().contains("at the same time"), "{error}");
+}
+
+/// The checksum of `content()` as Amazon would tell it.
+fn composite() -> String {
+    use base64::prelude::{BASE64_STANDARD, Engine as _};
+    use sha2::{Digest as _, Sha256};
+    let parts = content();
+    let digests: Vec<_> = parts.chunks(PART).map(Sha256::digest).collect();
+    let whole = Sha256::digest(digests.concat());
+    format!("{}-3", BASE64_STANDARD.encode(whole))
+}
+
+#[tokio::test]
+async fn a_checksum_of_the_whole_that_the_server_tells_must_be_that_of_what_was_sent() {
+    let (peer, store) = peer().await;
+    let tells = |checksum: String| Fault::SayHeader("x-amz-checksum-sha256", checksum);
+    peer.script(Rule::always(tells(composite())));
+    create(&store, "right", &content()).await.unwrap();
+
+    peer.behave();
+    let wrong = composite().to_lowercase();
+    peer.script(Rule::always(tells(wrong)));
+    let error = create(&store, "wrong", &content()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    assert!(error.to_string().contains("SHA-256"), "{error}");
+
+    // That of the bytes, which some tell instead, is another thing.
+    peer.behave();
+    peer.script(Rule::always(tells("YQ==".into())));
+    create(&store, "of another kind", &content()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_object_of_another_size_than_was_sent_is_told() {
+    let (peer, store) = peer().await;
+    store.check_bucket().await.unwrap();
+    let size = Fault::SayHeader("content-length", "7".into());
+    peer.script(Rule::on(Method::HEAD, size).after(1));
+    let error = create(&store, "snapshot", &content()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    assert!(
+        error.to_string().contains("the server has 7 bytes"),
+        "{error}"
+    );
+}
+
 /// Writes the first `parts` parts of an upload, and drops it when they are there.
 async fn cut(store: &S3Store, text: &str, content: &Bytes, parts: usize) -> Ticket {
     let terms = Terms::new_of(content.len() as u64);
@@ -286,12 +362,7 @@ async fn a_server_that_is_away_keeps_what_there_is_to_go_on_with() {
     let (peer, store) = peer().await;
     let content = Bytes::from(pattern(PART * 4));
     let ticket = cut(&store, "snapshot", &content, 2).await;
-    let busy = Fault::Refuse {
-        status: 503,
-        code: "SlowDown",
-        retry_after: None,
-    };
-    peer.script(Rule::always(busy));
+    peer.script(Rule::always(SLOW_DOWN));
     let source = Arc::new(content.clone());
     let error = store.resume(&name("snapshot"), &ticket, source).await;
     let error = error.err().unwrap();
@@ -383,6 +454,36 @@ async fn an_upload_to_which_a_part_was_added_lately_is_not_swept() {
 }
 
 #[tokio::test]
+async fn a_list_of_uploads_is_read_to_its_last_page() {
+    let (peer, store) = peer().await;
+    let first = "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated>\
+        <NextKeyMarker>clusters/east/a&amp;b</NextKeyMarker>\
+        <NextUploadIdMarker>i/d+</NextUploadIdMarker>\
+        <Upload><Key>clusters/east/a&amp;b</Key><UploadId>i/d+</UploadId>\
+        <Initiated>2026-05-01T12:00:00.000Z</Initiated></Upload></ListMultipartUploadsResult>";
+    let last = "<ListMultipartUploadsResult><IsTruncated>false</IsTruncated>\
+        <Upload><Key>clusters/east/c</Key><UploadId>id</UploadId>\
+        <Initiated>2026-05-01T12:00:00.000Z</Initiated></Upload></ListMultipartUploadsResult>";
+    let answer = |page| Rule::on(Method::GET, Fault::ReplyWith(page)).with_query("uploads=");
+    peer.script(
+        answer(last).with_query("key-marker=clusters%2Feast%2Fa%26b&upload-id-marker=i%2Fd%2B"),
+    );
+    peer.script(answer(first));
+    let parts = "<ListPartsResult><IsTruncated>false</IsTruncated></ListPartsResult>";
+    let parts = Rule::on(Method::GET, Fault::ReplyWith(parts)).with_query("uploadId=");
+    peer.script(parts.times(2));
+    let gone = Fault::Refuse {
+        status: 404,
+        code: "NoSuchUpload",
+        retry_after: None,
+    };
+    peer.script(Rule::on(Method::DELETE, gone).times(2));
+    let swept = store.sweep(&|_| true, in_hours(0)).await.unwrap();
+    assert_eq!(swept, [name("a&b"), name("c")]);
+    assert_eq!(peer.count(&Method::DELETE, "uploadId=i%2Fd%2B"), 1);
+}
+
+#[tokio::test]
 async fn a_server_that_lists_no_uploads_has_none_to_sweep() {
     let (peer, store) = peer().await;
     for fault in [NOT_IMPLEMENTED, Fault::ReplyWith("<html>hello</html>")] {
@@ -449,12 +550,7 @@ async fn a_slow_rate_of_our_own_is_no_stall() {
 #[tokio::test]
 async fn a_server_that_asks_for_less_gets_one_part_at_a_time() {
     let (peer, store) = peer().await;
-    let busy = Fault::Refuse {
-        status: 503,
-        code: "SlowDown",
-        retry_after: None,
-    };
-    peer.script(Rule::on(Method::PUT, busy).with_query("partNumber=1"));
+    peer.script(Rule::on(Method::PUT, SLOW_DOWN).with_query("partNumber=1"));
     let mut upload = store
         .begin(&name("snapshot"), Terms::replacing())
         .await

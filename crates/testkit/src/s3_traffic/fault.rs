@@ -52,6 +52,8 @@ pub enum Fault {
     CutBody(usize),
     /// It is carried out, and the reply lacks this header.
     LoseHeader(&'static str),
+    /// It is carried out, and the reply has this header, whatever it had.
+    SayHeader(&'static str, String),
     /// It is not carried out, and the reply is status 200 with this body.
     ReplyWith(&'static str),
     /// It is refused as belonging to this region, as Amazon does (301 with a header).
@@ -127,6 +129,12 @@ impl Fault {
             Self::LoseHeader(name) => {
                 let mut reply = carry_out(request).await?;
                 reply.headers_mut().remove(name);
+                Ok(reply)
+            }
+            Self::SayHeader(name, value) => {
+                let mut reply = carry_out(request).await?;
+                let value = value.parse().expect("the script has a header's value");
+                reply.headers_mut().insert(name, value);
                 Ok(reply)
             }
             Self::ReplyWith(body) => Ok(Response::new(Body::from(body.to_owned()))),

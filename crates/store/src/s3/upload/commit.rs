@@ -2,7 +2,9 @@
 //!
 //! An object that takes nobody's place is made on the condition that nobody has its name. Some
 //! servers know no conditions and some ignore them, so that it is also looked at before: what
-//! comes between the look and the request is overwritten there, and only there.
+//! comes between the look and the request is overwritten there, and only there. An object without
+//! any mark counts as ours only when the server has just said that it made ours: some keep no
+//! metadata.
 
 use chrono::{DateTime, Utc};
 use reqwest::Method;
@@ -20,11 +22,15 @@ use crate::{ErrorKind, ObjectInfo, StoreError};
 /// Asks for the checksum in the reply to a HEAD.
 const CHECKSUM_MODE: HeaderName = HeaderName::from_static("x-amz-checksum-mode");
 
+const TAKEN: &str = "another object has this name; nothing is overwritten";
+
 /// What has the name.
 enum Found {
     Nothing,
     /// The object of this very upload.
     Ours(HeaderMap),
+    /// One that has no mark.
+    Unmarked(HeaderMap),
     Another,
     /// The server does not let us look.
     Unknown,
@@ -86,7 +92,7 @@ impl S3Upload {
 
     async fn refuse_if_taken(&self) -> Result<(), StoreError> {
         match self.look().await {
-            Ok(Found::Another) => Err(self.taken()),
+            Ok(Found::Another | Found::Unmarked(_)) => Err(self.taken(TAKEN)),
             // A look that fails leaves it to the condition.
             _ => Ok(()),
         }
@@ -101,15 +107,21 @@ impl S3Upload {
     ) -> Result<ObjectInfo, StoreError> {
         let found = self.look().await;
         match (made, found) {
-            (_, Ok(Found::Ours(headers))) => self.prove(&headers, checksum),
+            (_, Ok(Found::Ours(headers))) | (Ok(_), Ok(Found::Unmarked(headers))) => {
+                self.prove(&headers, checksum)
+            }
             (Ok(reply), Ok(Found::Unknown)) => Ok(self.info(&reply.headers)),
+            // Whoever replaces what is there may be replaced in turn.
+            (Ok(reply), Ok(Found::Another)) if self.terms.replaces => Ok(self.info(&reply.headers)),
+            (Ok(_), Ok(Found::Another)) => {
+                Err(self.taken("another object took this name at the same time"))
+            }
             (Ok(_), Ok(Found::Nothing)) => {
                 let message = "the server took it and does not have it";
                 Err(self.target.error(ErrorKind::Unavailable, "commit", message))
             }
-            (Ok(_), Ok(Found::Another)) => Err(self.taken()),
             (Ok(_), Err(fault)) => Err(self.target.tell("look at", fault)),
-            (Err(fault), _) if fault.is_failed_condition() => Err(self.taken()),
+            (Err(fault), _) if fault.is_failed_condition() => Err(self.taken(TAKEN)),
             (Err(fault), _) => Err(self.target.tell("commit", fault)),
         }
     }
@@ -119,10 +131,11 @@ impl S3Upload {
         let call = Call::new(Method::HEAD, &self.target.key)
             .header(CHECKSUM_MODE, HeaderValue::from_static("ENABLED"));
         match self.target.client.call(&call).await {
-            Ok(reply) if reply.headers.get(MARK) == Some(&self.mark) => {
-                Ok(Found::Ours(reply.headers))
-            }
-            Ok(_) => Ok(Found::Another),
+            Ok(reply) => Ok(match reply.headers.get(MARK) {
+                None => Found::Unmarked(reply.headers),
+                Some(mark) if *mark == self.mark => Found::Ours(reply.headers),
+                Some(_) => Found::Another,
+            }),
             Err(fault) if fault.has_status(404) => Ok(Found::Nothing),
             Err(fault) if fault.is_transient() => Err(fault),
             Err(_) => Ok(Found::Unknown),
@@ -147,8 +160,7 @@ impl S3Upload {
             .with_hint("do not trust this server or what stands before it: run rollsnap check"))
     }
 
-    fn taken(&self) -> StoreError {
-        let message = "another object has this name; nothing is overwritten";
+    fn taken(&self, message: &str) -> StoreError {
         self.target
             .error(ErrorKind::AlreadyExists, "commit", message)
     }
