@@ -99,3 +99,102 @@ pub fn turn(there: &Catalog, guard: Guard, every: Duration, now: DateTime<Utc>) 
         apart,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::SnapshotName;
+    use crate::catalog::Standing;
+    use crate::manifest::Class;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+
+    fn at(hour: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::hours(hour)
+    }
+
+    /// A copy that was saved at this hour and read back at that.
+    fn copy(saved: u32, read: Option<i64>, finding: Option<&str>) -> Entry {
+        let text = format!(
+            r#"{{"format": 1, "name": "n{saved}", "class": "rolling", "order": {saved},
+            "cluster_id": "c1", "member_id": "31", "etcd_version": "3.5.1",
+            "revision": 9, "raft_term": 2, "raft_applied_index": 11,
+            "database": {{"digest": "{digest}", "size": 512}},
+            "stored": {{"codec": "none", "digest": "{digest}", "size": 544}},
+            "started_at": "{at}", "finished_at": "{at}", "tool": "rollsnap 0.1.0"}}"#,
+            digest = "ab".repeat(32),
+            at = at(saved.into()).to_rfc3339(),
+        );
+        let name = SnapshotName::new(&format!("n{saved}")).unwrap();
+        let manifest = Manifest::read(&name, text.as_bytes()).unwrap();
+        assert_eq!(manifest.class, Class::Rolling);
+        let reading = read.map(|hour| Reading::new(at(hour), finding, Duration::ZERO));
+        Entry {
+            name,
+            codec: crate::Codec::None,
+            size: 544,
+            modified: None,
+            standing: Standing::Proved(Box::new(manifest.with_reading(reading))),
+        }
+    }
+
+    fn next(entries: Vec<Entry>, now: i64) -> Option<(String, Duration)> {
+        let there = Catalog {
+            entries,
+            ..Catalog::default()
+        };
+        let guard = Guard::of(there.entries.first()?.manifest()?);
+        let turn = turn(&there, guard, DAY, at(now))?;
+        Some((turn.manifest.name.to_string(), turn.wait))
+    }
+
+    #[test]
+    fn what_was_never_read_is_as_old_as_its_save() {
+        let some = |name: &str, wait| Some((name.to_owned(), wait));
+        let never = || vec![copy(1, None, None), copy(2, None, None)];
+        assert_eq!(next(never(), 30), some("n1", Duration::ZERO));
+        // The first was read at 30; the next is due half a day later.
+        let read = || vec![copy(1, Some(30), None), copy(2, None, None)];
+        assert_eq!(next(read(), 31), some("n2", 11 * HOUR));
+        assert_eq!(next(read(), 50), some("n2", Duration::ZERO));
+        let both = vec![copy(1, Some(30), None), copy(40, Some(35), None)];
+        assert_eq!(next(both, 47), some("n1", Duration::ZERO));
+        assert_eq!(next(Vec::new(), 47), None);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_delays_a_turn_by_no_more_than_the_time_between_two() {
+        let ahead = vec![copy(1, Some(1000), None), copy(2, None, None)];
+        assert_eq!(next(ahead, 30), Some(("n2".to_owned(), 12 * HOUR)));
+    }
+
+    #[test]
+    fn a_copy_that_is_broken_has_no_turn() {
+        let broken = vec![copy(1, Some(30), Some("cut")), copy(2, None, None)];
+        assert_eq!(next(broken, 30), Some(("n2".to_owned(), Duration::ZERO)));
+        assert_eq!(next(vec![copy(1, Some(30), Some("cut"))], 90), None);
+    }
+
+    #[test]
+    fn the_size_is_told_before_the_digest() {
+        let told = Content {
+            digest: rollsnap_snapfile::Digest([1; 32]),
+            size: 7,
+        };
+        let other = Content {
+            digest: rollsnap_snapfile::Digest([2; 32]),
+            ..told
+        };
+        assert_eq!(difference(told, told), None);
+        assert!(
+            difference(other, told)
+                .unwrap()
+                .starts_with("its digest is 0202")
+        );
+        let cut = difference(Content { size: 6, ..other }, told).unwrap();
+        assert_eq!(cut, "it has 6 bytes, its manifest tells of 7");
+    }
+}

@@ -47,7 +47,7 @@ pub(crate) struct Wanted {
 pub(crate) struct End {
     reader: Reader,
     /// The copy that was read, with its reading.
-    read: Option<Manifest>,
+    read: Option<Box<Manifest>>,
     result: Result<Duration, StoreError>,
 }
 
@@ -134,7 +134,7 @@ async fn read_next(
     wanted: &Wanted,
     reader: &mut Reader,
     guard: Guard,
-    read: &mut Option<Manifest>,
+    read: &mut Option<Box<Manifest>>,
 ) -> Result<Duration, StoreError> {
     let (store, clock) = (&*wanted.store, &*wanted.clock);
     let there = reader.read(store).await?;
@@ -150,7 +150,8 @@ async fn read_next(
         reading => reading?,
     };
     // Told even where it cannot be written down.
-    *read = Some(turn.manifest.with_reading(Some(reading.clone())));
+    let told = turn.manifest.with_reading(Some(reading.clone()));
+    *read = Some(Box::new(told));
     reader.forget(&turn.manifest.name);
     record(store, &turn.manifest, &reading).await?;
     Ok(turn.apart)

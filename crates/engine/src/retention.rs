@@ -144,7 +144,7 @@ pub enum Reason {
     Foreign,
     /// It does not fit its manifest.
     Suspect,
-    /// Its database is broken.
+    /// Its database is broken, or this copy of it.
     Corrupt,
     /// Of another cluster.
     OtherCluster,
@@ -310,7 +310,7 @@ impl fmt::Display for Reason {
             Self::OneOff => write!(f, "one-off, kept until deleted by hand"),
             Self::Foreign => write!(f, "not made by rollsnap"),
             Self::Suspect => write!(f, "does not fit its manifest"),
-            Self::Corrupt => write!(f, "its database is broken; kept until deleted by hand"),
+            Self::Corrupt => write!(f, "it is broken; kept until deleted by hand"),
             Self::OtherCluster => write!(f, "of another cluster"),
             Self::OtherMember => write!(f, "of another member"),
             Self::Newest => write!(f, "newest proved snapshot"),

@@ -261,7 +261,7 @@ fn a_reason_tells_what_a_snapshot_counts_for() {
             "newest proved snapshot",
             "number 1 of 1 kept of those that members dispute",
             "number 2, 1 are kept; it is not verified yet",
-            "its database is broken; kept until deleted by hand",
+            "it is broken; kept until deleted by hand",
         ]
     );
 }

@@ -10,7 +10,7 @@ use rollsnap_engine::manifest::{Manifest, Verdict};
 use rollsnap_engine::quarantine::Quarantined;
 use rollsnap_engine::save_error::SaveError;
 use rollsnap_rke::duration::GoDuration;
-use rollsnap_store::Location;
+use rollsnap_store::{Location, StoreError};
 use tracing::{debug, error, info, warn};
 
 use crate::config::Row;
@@ -33,18 +33,16 @@ impl Observer for Journal {
                 info!(wait = %GoDuration(first), "Next backup is not due yet");
             }
             Event::Recovered(recovery) => tell_recovery(&recovery),
-            Event::RecoveryFailed { location, error } => warn!(
-                location = %location,
-                error = %chain(error),
-                hint = error.hint(),
-                "Could not put right what an earlier run left"
-            ),
-            Event::MirrorBlind { location, error } => warn!(
-                location = %location,
-                error = %chain(error),
-                hint = error.hint(),
-                "Cannot look for backups to upload"
-            ),
+            Event::RecoveryFailed { location, error } => {
+                tell_trouble(
+                    location,
+                    error,
+                    "Could not put right what an earlier run left",
+                );
+            }
+            Event::MirrorBlind { location, error } => {
+                tell_trouble(location, error, "Cannot look for backups to upload");
+            }
             Event::Saved { manifest, took } => tell_saved(manifest, GoDuration(took)),
             Event::Verified { manifest, took } => tell_verified(manifest, GoDuration(took)),
             Event::NotCompared { name, error } => warn!(
@@ -78,17 +76,10 @@ impl Observer for Journal {
                 "Uploaded backup"
             ),
             Event::ReadBack { manifest, location } => tell_read_back(manifest, location),
-            Event::ReadBackFailed { location, error } => warn!(
-                location = %location,
-                error = %chain(error),
-                hint = error.hint(),
-                "Cannot read backups in the bucket back"
-            ),
-            Event::Replaced { manifest, location } => warn!(
-                name = %manifest.name,
-                location = %location,
-                "Replaced a backup in the bucket that was no longer what had been uploaded"
-            ),
+            Event::ReadBackFailed { location, error } => {
+                tell_trouble(location, error, "Cannot read backups in the bucket back");
+            }
+            Event::Replaced { manifest, location } => tell_replaced(manifest, location),
             Event::NotCopied { name, error } => error!(
                 name = %name,
                 error = %chain(error),
@@ -143,6 +134,16 @@ pub fn tell_settings(settings: &[Row]) {
     {
         debug!(name, value = %value, by = %origin, "Setting");
     }
+}
+
+/// What could not be done at a place, and is tried again.
+fn tell_trouble(location: &Location, error: &StoreError, what: &str) {
+    warn!(
+        location = %location,
+        error = %chain(error),
+        hint = error.hint(),
+        "{what}"
+    );
 }
 
 fn tell_saved(manifest: &Manifest, took: GoDuration) {
@@ -211,6 +212,14 @@ fn tell_read_back(manifest: &Manifest, location: &Location) {
             "Backup in the bucket is no longer what was uploaded"
         ),
     }
+}
+
+fn tell_replaced(manifest: &Manifest, location: &Location) {
+    warn!(
+        name = %manifest.name,
+        location = %location,
+        "Replaced a backup in the bucket that was no longer what had been uploaded"
+    );
 }
 
 fn tell_quarantined(quarantined: &Quarantined) {

@@ -63,7 +63,7 @@ fn is_reading(told: &Told) -> bool {
 /// The bytes of the first snapshot's copy, one of them changed.
 async fn break_first(world: &World) -> Vec<u8> {
     let object = name_of(FIRST).stored(Codec::None);
-    let mut bytes = world.remote.get(&object).unwrap().to_vec();
+    let mut bytes = world.remote.get(&object).expect("its copy").to_vec();
     bytes[100] ^= 1;
     write(&world.remote, &object, &bytes).await;
     bytes
@@ -71,7 +71,8 @@ async fn break_first(world: &World) -> Vec<u8> {
 
 async fn standing(world: &World, name: &str) -> Standing {
     let there = catalog(&world.remote).await;
-    there.find(&name_of(name)).unwrap().standing.clone()
+    let entry = there.find(&name_of(name)).expect("it is listed");
+    entry.standing.clone()
 }
 
 #[tokio::test(start_paused = true)]
@@ -223,19 +224,24 @@ async fn a_reading_waits_for_saves_and_uploads_and_delays_none() {
     // The save in its middle takes as long as it likes.
     world.member.then([Answer::Paced(10 * MINUTE)]);
     world.run(4 * HOUR).await;
-    let word = |(_, told)| match told {
+    let in_a_word = |(_, told)| match told {
         Told::Saved(_) => Some("saved"),
         Told::Uploaded(_) => Some("uploaded"),
         Told::ReadBack(_) => Some("read back"),
         _ => None,
     };
-    let told: Vec<_> = world.diary.pages().into_iter().filter_map(word).collect();
+    let told: Vec<_> = world
+        .diary
+        .pages()
+        .into_iter()
+        .filter_map(in_a_word)
+        .collect();
     assert_eq!(told[..4], ["saved", "uploaded", "read back", "saved"]);
     // The save began before the reading's 90 minutes were over and ended after them.
-    let (began, saved) = (world.diary.pages()[0].0, world.diary.saved_at());
-    let read = at(&world, is_reading)[0];
-    assert!(saved[0] - began > 90 * MINUTE && read == saved[0]);
-    assert!(saved[1] - began < 2 * HOUR, "it delayed a save");
+    let (began, saves) = (world.diary.pages()[0].0, world.diary.saved_at());
+    let ended = at(&world, is_reading)[0];
+    assert!(saves[0] - began > 90 * MINUTE && ended == saves[0]);
+    assert!(saves[1] - began < 2 * HOUR, "it delayed a save");
     world.promises().await;
 }
 
