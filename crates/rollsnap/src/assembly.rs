@@ -74,6 +74,17 @@ pub fn remote(settings: &Settings) -> Result<Option<Arc<dyn Store>>, Failure> {
     }
 }
 
+/// The bucket, where one is configured, to be tried out: with few tries, for whoever looks waits
+/// for an answer and not for a success. Touches no network.
+pub fn remote_to_try(settings: &Settings) -> Result<Option<S3Store>, Failure> {
+    let Some(bucket) = &settings.bucket.value else {
+        return Ok(None);
+    };
+    let mut config = bucket.s3_config();
+    config.tuning.tries = 2;
+    Ok(Some(S3Store::open(&config)?))
+}
+
 /// The bucket, which this command cannot do without.
 pub fn remote_needed(settings: &Settings) -> Result<Arc<dyn Store>, Failure> {
     remote(settings)?.ok_or_else(|| {

@@ -7,13 +7,14 @@ use rollsnap_engine::event::{Event, Observer, Recovery};
 use rollsnap_engine::roller::Roller;
 use rollsnap_engine::schedule::Schedule;
 use rollsnap_engine::{Clock, Kind};
-use rollsnap_store::Store;
 use rollsnap_store::local::{DaemonLock, LocalDir, Owner};
+use rollsnap_store::{Effort, Store};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use crate::assembly;
-use crate::config::{Row, Settings, Sourced};
+use crate::check::{self, Onset};
+use crate::config::Settings;
 use crate::journal;
 use crate::report::Failure;
 use crate::signals::Orders;
@@ -38,8 +39,8 @@ pub struct Daemon<'a> {
 /// What a set of settings comes to. Making it finds everything that can be wrong with them but
 /// what only etcd or the bucket can tell.
 struct Work {
-    active: Sourced<bool>,
-    report: Vec<Row>,
+    settings: Settings,
+    onset: Arc<Onset>,
     local: LocalDir,
     lock: Arc<DaemonLock>,
     roller: Roller,
@@ -48,7 +49,7 @@ struct Work {
 impl Work {
     /// What the service manager shows.
     fn status(&self) -> &'static str {
-        if self.active.value {
+        if self.settings.schedule.active.value {
             "taking snapshots by the schedule"
         } else {
             "switched off, taking no snapshots"
@@ -98,6 +99,7 @@ impl Daemon<'_> {
     fn prepare(&self, before: Option<&Work>) -> Result<Work, Failure> {
         let settings = (self.load)()?;
         let local = assembly::local(&settings)?;
+        let onset = Arc::new(Onset::new(Arc::clone(&self.observer)));
         let held = before.filter(|before| before.local.location() == local.location());
         Ok(Work {
             lock: match held {
@@ -112,10 +114,10 @@ impl Daemon<'_> {
                 retention: settings.schedule.retention.value,
                 verify_remote: verify_remote(&settings),
                 style: settings.making.time_style.value,
-                observer: Arc::clone(&self.observer),
+                observer: Arc::clone(&onset) as _,
             },
-            report: settings.report(),
-            active: settings.schedule.active,
+            onset,
+            settings,
             local,
         })
     }
@@ -124,16 +126,21 @@ impl Daemon<'_> {
     async fn rounds(&self, work: &Work) -> Result<Option<Work>, Failure> {
         let stop = CancellationToken::new();
         let abandon = CancellationToken::new();
+        let (active, report) = (&work.settings.schedule.active, work.settings.report());
         let rounds = async {
-            if work.active.value {
+            if active.value {
                 // The rounds come first: theirs is the first line of the log.
                 tokio::join!(work.roller.run(&stop, &abandon), async {
-                    journal::tell_settings(&work.report);
+                    journal::tell_settings(&report);
                     self.sweep(&work.local).await;
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        () = self.look_over(work) => {}
+                    }
                 });
             } else {
-                info!(by = %work.active.origin, "Backups are switched off; none is taken");
-                journal::tell_settings(&work.report);
+                info!(by = %active.origin, "Backups are switched off; none is taken");
+                journal::tell_settings(&report);
                 stop.cancelled().await;
             }
         };
@@ -161,6 +168,14 @@ impl Daemon<'_> {
         }
         rounds.await;
         Ok(next)
+    }
+
+    /// Tries out the set-up as far as that changes nothing, once no save waits for it.
+    async fn look_over(&self, work: &Work) {
+        work.onset.over().await;
+        let now = self.clock.now();
+        let trials = check::try_out(&work.settings, Effort::Harmless, now).await;
+        journal::tell_trials(&trials);
     }
 
     /// Removes what interrupted runs left in the spool.

@@ -13,7 +13,8 @@ use rollsnap_rke::duration::GoDuration;
 use rollsnap_store::{Location, StoreError};
 use tracing::{debug, error, info, warn};
 
-use crate::config::Row;
+use crate::check::{Outcome, Trial};
+use crate::config::{Bucket, Row};
 use crate::report::chain;
 
 /// Writes every event to the log.
@@ -161,6 +162,62 @@ fn tell_saved(manifest: &Manifest, took: GoDuration) {
 fn tell_failure(name: &SnapshotName, error: &SaveError, attempt: u32, retry_in: GoDuration) {
     error!(
         name = %name,
+/// Warns that nobody vouches for the bucket's server.
+pub fn warn_of_insecure(bucket: &Bucket) {
+    warn!(
+        bucket = %bucket.name.value,
+        endpoint = %bucket.endpoint.value,
+        by = bucket.insecure_skip_verify.as_ref().map(|said| said.origin.to_string()),
+        hint = "give its CA with --s3-endpoint-ca instead",
+        "The bucket's certificate is not checked: whoever stands between can read and change all"
+    );
+}
+
+/// Writes what came of trying out the set-up: a line for each thing that is not as it should be,
+/// and one for all.
+pub fn tell_trials(trials: &[Trial]) {
+    let (mut held, mut weak, mut failed) = (0, 0, 0);
+    if let Some(source) = trials.iter().find_map(Trial::source_of_keys) {
+        info!(source, "Found the keys of the bucket");
+    }
+    for Trial {
+        part,
+        location,
+        what,
+        outcome,
+    } in trials
+    {
+        match outcome {
+            Outcome::Held(_) => held += 1,
+            Outcome::Untried(_) => {}
+            Outcome::Weak { message, hint } => {
+                weak += 1;
+                warn!(
+                    part = %part,
+                    location,
+                    check = what,
+                    found = message,
+                    hint = hint.as_deref(),
+                    "The set-up has a weakness"
+                );
+            }
+            Outcome::Failed(failure) => {
+                failed += 1;
+                warn!(
+                    part = %part,
+                    location,
+                    check = what,
+                    error = %failure.message,
+                    kind = failure.kind.label(),
+                    hint = failure.hint.as_deref(),
+                    "The set-up does not hold"
+                );
+            }
+        }
+    }
+    info!(held, weak, failed, "Checked the set-up");
+}
+
         attempt,
         error = %chain(error),
         kind = error.kind().label(),

@@ -4,6 +4,7 @@
 
 pub mod argv;
 pub mod assembly;
+pub mod check;
 pub mod cli;
 pub mod commands;
 pub mod config;

@@ -1,5 +1,6 @@
 //! The command line: verbs here, options from the table in [`options`](crate::config::options).
 
+mod check;
 pub mod hashkv;
 pub mod look;
 pub mod operand;
@@ -10,6 +11,7 @@ use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use clap_complete::Shell;
+use rollsnap_store::Effort;
 
 use crate::commands::verify;
 use crate::config::Flags;
@@ -77,6 +79,8 @@ pub enum Verb {
     HashKv(hashkv::HashKv),
     /// Inside a snapshot.
     Look(look::Look),
+    /// Whether the set-up holds.
+    Check(Effort),
     /// Whether the configuration is right.
     ConfigCheck,
     /// What is in force and who said it.
@@ -192,6 +196,7 @@ pub fn command() -> Command {
         .subcommands(prove::commands())
         .subcommand(hashkv::command())
         .subcommands(look::commands())
+        .subcommand(check::command())
         .subcommand(config())
         .subcommand(printing(verb(
             "version",
@@ -318,6 +323,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
         }
         "upload" => (Verb::Upload { name: given() }, matches),
         "download" => (Verb::Download { name: given() }, matches),
+        check::NAME => (check::parse(matches), matches),
         hashkv::NAME => (Verb::HashKv(hashkv::parse(matches)), matches),
         "config" => match matches.subcommand() {
             Some(("show", matches)) => (Verb::ConfigShow, matches),

@@ -1,5 +1,6 @@
 //! One verb, one file. Here: what comes before and after every one of them.
 
+mod check;
 mod config;
 mod copy;
 mod delete;
@@ -17,7 +18,7 @@ pub mod verify;
 mod version;
 
 use std::process::ExitCode;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Once, OnceLock};
 use std::time::Duration;
 
 use rollsnap_engine::tended::Tended;
@@ -28,6 +29,7 @@ use crate::argv;
 use crate::assembly;
 use crate::cli::{self, Invocation, Verb};
 use crate::config::{Disk, Environment, Flags, Inputs, Log, LogFormat, Settings};
+use crate::journal;
 use crate::output::{self, Format};
 use crate::report::Failure;
 use crate::signals::Orders;
@@ -48,6 +50,8 @@ struct Context {
     orders: Orders,
     /// The bucket of a verb that uploads.
     tended: OnceLock<Tended>,
+    /// That a bucket whose certificate is not checked was warned of.
+    warned: Once,
 }
 
 impl Context {
@@ -65,12 +69,21 @@ impl Context {
     }
 
     fn settings(&self) -> Result<Settings, Failure> {
-        Ok(Settings::resolve(self.inputs())?)
+        Ok(self.warning_once(Settings::resolve(self.inputs())?))
     }
 
     /// For a verb that asks etcd.
     fn settings_with_etcd(&self) -> Result<Settings, Failure> {
-        assembly::settings(self.inputs())
+        Ok(self.warning_once(assembly::settings(self.inputs())?))
+    }
+
+    fn warning_once(&self, settings: Settings) -> Settings {
+        if let Some(bucket) = &settings.bucket.value
+            && bucket.is_insecure()
+        {
+            self.warned.call_once(|| journal::warn_of_insecure(bucket));
+        }
+        settings
     }
 }
 
@@ -119,6 +132,7 @@ async fn work(
         clock,
         orders,
         tended: OnceLock::new(),
+        warned: Once::new(),
     };
     start_log(&context)?;
     let forced = context.orders.force.clone();
@@ -149,6 +163,7 @@ async fn carry_out(verb: &Verb, context: &Context) -> Result<ExitCode, Failure> 
             Verb::HashKv(request) => hashkv::run(context, request).await,
             // The one whose answer may be in its exit code.
             Verb::Look(look) => return look::run(context, look).await,
+            Verb::Check(effort) => check::run(context, *effort).await,
             Verb::ConfigCheck => config::check(context),
             Verb::ConfigShow => config::show(context),
             Verb::Version => version::run(context.format),

@@ -122,7 +122,7 @@ impl ReadAt for Stoppable {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::OnceLock;
+    use std::sync::{Once, OnceLock};
 
     use rollsnap_engine::SystemClock;
     use rollsnap_engine::image::Access;
@@ -143,6 +143,7 @@ mod tests {
             clock: Arc::new(SystemClock),
             orders: Orders::default(),
             tended: OnceLock::new(),
+            warned: Once::new(),
         };
         let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../snapfile/testdata");
         let file = format!("{dir}/3.5.1.db.gz");

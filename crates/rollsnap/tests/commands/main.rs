@@ -18,6 +18,7 @@ mod bad_names;
 mod broken;
 mod bucket_down;
 mod by_hand;
+mod check;
 mod compared;
 mod copies;
 mod etcd_troubles;

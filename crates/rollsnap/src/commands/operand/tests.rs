@@ -1,6 +1,6 @@
 use std::fs;
 use std::io::Write;
-use std::sync::OnceLock;
+use std::sync::{Once, OnceLock};
 
 use rollsnap_engine::SystemClock;
 use rollsnap_engine::image::{Form, ReadAt};
@@ -39,6 +39,7 @@ impl World {
                 clock: Arc::new(SystemClock),
                 orders: Orders::default(),
                 tended: OnceLock::new(),
+                warned: Once::new(),
             },
         }
     }
