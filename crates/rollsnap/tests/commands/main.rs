@@ -24,6 +24,7 @@ mod copies;
 mod etcd_troubles;
 mod hashkv;
 mod json;
+mod keys;
 mod log_lines;
 mod look;
 mod proven;
