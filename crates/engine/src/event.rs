@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use rollsnap_etcd::SourceError;
-use rollsnap_store::{Location, StoreError};
+use rollsnap_store::{Location, ObjectName, StoreError};
 
 use crate::SnapshotName;
 use crate::manifest::Manifest;
@@ -89,6 +89,8 @@ pub enum Event<'a> {
         location: &'a Location,
         /// From the first byte to the manifest.
         took: Duration,
+        /// The bytes that an earlier upload had sent already.
+        resumed: u64,
     },
     /// A copy was read back from the bucket. Its manifest's `read_back` tells what came of it.
     ReadBack {
@@ -136,6 +138,29 @@ pub enum Event<'a> {
         reason: Reason,
         /// How long it took.
         took: Duration,
+    },
+    /// A snapshot that would go stays for now, for the bucket has neither it nor enough newer ones.
+    /// Told once of each.
+    HeldBack {
+        /// Which.
+        name: &'a SnapshotName,
+        /// Where it should go.
+        location: &'a Location,
+    },
+    /// A snapshot that would go is under a lock. Tried again later, and told once of each.
+    Locked {
+        /// Which.
+        name: &'a SnapshotName,
+        /// Where.
+        location: &'a Location,
+    },
+    /// What uploads left in the bucket could not be looked for. Tried again, and told once until
+    /// that succeeds.
+    SweepFailed {
+        /// Where.
+        location: &'a Location,
+        /// Why.
+        error: &'a StoreError,
     },
     /// What an earlier run left could not be looked at now. Tried again soon.
     RecoveryFailed {
@@ -186,4 +211,6 @@ pub enum Recovery {
     Swept(String),
     /// A deletion was finished.
     Deleted(SnapshotName),
+    /// What an upload that nobody ended had left in the bucket was freed.
+    Freed(ObjectName),
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rollsnap_store::{ErrorKind, Location, ObjectName, Store, StoreError, Tail, Terms, Upload};
+use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -18,13 +19,20 @@ use crate::{Codec, Manifest, SnapshotName};
 /// and must not find the last one's upload still there.
 const ABANDON: Duration = Duration::from_secs(5);
 
-/// A running upload, not yet visible. Dropped, it drops the upload with all that is begun
-/// ([`tended`](crate::tended) says what becomes of it).
+/// A running upload, not yet visible.
+///
+/// Dropped, it is [abandoned](Self::abandon) beside the caller, or once its snapshot
+/// [stands](Self::stands) merely dropped with all that is begun: [`tended`](crate::tended) says
+/// what becomes of it then.
 pub struct Following {
     remote: Arc<dyn Store>,
-    task: AbortOnDropHandle<Result<Box<dyn Upload>, StoreError>>,
+    /// Here until it is waited for.
+    task: Option<Task>,
+    stands: bool,
     began: Instant,
 }
+
+type Task = AbortOnDropHandle<Result<Box<dyn Upload>, StoreError>>;
 
 impl fmt::Debug for Following {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -33,26 +41,41 @@ impl fmt::Debug for Following {
 }
 
 impl Following {
-    /// Begins to copy what `tail` reads. Nothing becomes visible before
-    /// [`commit`](Self::commit); if the spool is dropped, so is the upload.
+    /// Begins to copy what `tail` reads to `object`, at most so many bytes. Nothing becomes
+    /// visible before [`commit`](Self::commit); if the spool is dropped, so is the upload.
     pub fn start(
         remote: Arc<dyn Store>,
         name: SnapshotName,
         codec: Codec,
+        at_most: u64,
         tail: Box<dyn Tail>,
     ) -> Self {
-        let task = tokio::spawn(copy(Arc::clone(&remote), name, codec, tail));
+        let terms = Terms::new_of(at_most);
+        let task = tokio::spawn(copy(Arc::clone(&remote), name, codec, terms, tail));
         Self {
             remote,
-            task: AbortOnDropHandle::new(task),
+            task: Some(AbortOnDropHandle::new(task)),
+            stands: false,
             began: Instant::now(),
         }
     }
 
+    /// The snapshot that it copies is published here: what is sent of it is of use, whoever goes
+    /// on with it.
+    #[must_use]
+    pub fn stands(mut self) -> Self {
+        self.stands = true;
+        self
+    }
+
     /// Waits until everything is there, makes it visible, and writes the manifest last.
     /// Returns how long the whole upload took.
-    pub async fn commit(self, manifest: &Manifest) -> Result<Duration, StoreError> {
-        let upload = self.task.await.unwrap_or_else(|error| {
+    pub async fn commit(mut self, manifest: &Manifest) -> Result<Duration, StoreError> {
+        let task = self
+            .task
+            .take()
+            .expect("whoever takes it takes all of this");
+        let upload = task.await.unwrap_or_else(|error| {
             Err(StoreError::at(
                 ErrorKind::Unavailable,
                 "upload to",
@@ -66,46 +89,65 @@ impl Following {
         Ok(self.began.elapsed())
     }
 
-    /// Drops the upload. The spool must be gone already, which ends the copying.
+    /// Frees what was sent of a snapshot that is not to be. Its spool must be gone or sealed,
+    /// which ends the copying.
     ///
     /// Bounded: a bucket that hangs is not waited for.
     pub async fn abandon(mut self) {
-        let abandoned = async {
-            // Its error is the spool's end, which the caller knows better.
-            if let Ok(Ok(upload)) = (&mut self.task).await {
-                let _ = upload.abort().await;
-            }
-        };
-        let _ = timeout(ABANDON, abandoned).await;
+        if let Some(task) = self.task.take() {
+            free(task).await;
+        }
     }
+
+    /// As [`abandon`](Self::abandon), without waiting for it.
+    pub fn discard(mut self) {
+        self.stands = false;
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        // Without a runtime the process is at its end, and nothing can be sent any more.
+        if let (Some(task), false, Ok(runtime)) =
+            (self.task.take(), self.stands, Handle::try_current())
+        {
+            runtime.spawn(free(task));
+        }
+    }
+}
+
+async fn free(mut task: Task) {
+    let freed = async {
+        // Its error is the spool's end, which the caller knows better.
+        if let Ok(Ok(upload)) = (&mut task).await {
+            let _ = upload.abort().await;
+        }
+    };
+    let _ = timeout(ABANDON, freed).await;
 }
 
 async fn copy(
     remote: Arc<dyn Store>,
     name: SnapshotName,
     codec: Codec,
+    terms: Terms,
     mut tail: Box<dyn Tail>,
 ) -> Result<Box<dyn Upload>, StoreError> {
     if let Some(taken) = taken(&*remote, &name, codec).await? {
         return Err(taken);
     }
-    let mut upload = remote.begin(&name.stored(codec), Terms::default()).await?;
+    let mut upload = remote.begin(&name.stored(codec), terms).await?;
     let size = upload.part_size();
-    let result = async {
-        loop {
-            let piece = tail.next(size).await?;
-            if piece.is_empty() {
-                return Ok(());
+    loop {
+        match tail.next(size).await {
+            Ok(piece) if piece.is_empty() => return Ok(upload),
+            // What arrived may be gone on with.
+            Ok(piece) => upload.write(piece).await?,
+            Err(error) => {
+                // The first error tells why; a failing clean-up only leaves invisible parts.
+                let _ = upload.abort().await;
+                return Err(error);
             }
-            upload.write(piece).await?;
-        }
-    };
-    match result.await {
-        Ok(()) => Ok(upload),
-        Err(error) => {
-            // The first error tells why; a failing clean-up only leaves invisible parts.
-            let _ = upload.abort().await;
-            Err(error)
         }
     }
 }

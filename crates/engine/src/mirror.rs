@@ -1,29 +1,32 @@
 //! Keeps the bucket in step with the directory.
 //!
-//! There is no ledger of what is owed: the difference between the two catalogs is the to-do
-//! list, after any failure and after any restart.
+//! What it does is said by the two catalogs: [`debt`](crate::debt) tells what is owed,
+//! [`transfer`](crate::transfer) how one snapshot is copied, [`leftovers`](crate::leftovers) what
+//! becomes of uploads that were cut.
 
-use std::cmp::Reverse;
 use std::collections::BTreeSet;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::TryStreamExt;
-use rollsnap_snapfile::Digest;
-use rollsnap_store::{ErrorKind, ObjectName, SpoolStore, Store, StoreError, Terms, Upload};
-use sha2::{Digest as _, Sha256};
+use rollsnap_store::{ErrorKind, SpoolStore, Store, StoreError};
 use tokio::time::Instant;
 
 use crate::catalog::{self, Catalog, Entry};
+use crate::debt::Debt;
 use crate::event::{Event, Observer, Recovery};
-use crate::follow::{Following, occupied, put_manifest};
-use crate::manifest::{Content, Method, Verdict};
-use crate::prune;
+use crate::follow::{Following, put_manifest};
+use crate::leftovers::Leftovers;
+use crate::manifest::Method;
+use crate::prune::{self, Locks};
 use crate::quarantine::Quarantine;
-use crate::read_back::is_copy_of;
-use crate::reconcile::{content_of, sweep_orphans};
-use crate::retention::{Ages, Guard, Retention};
+use crate::reconcile::sweep_orphans;
+use crate::retention::{self, Ages, Guard, Retention};
+use crate::tickets::Tickets;
+use crate::transfer::{CopyError, Earlier, Transfer};
 use crate::{Clock, Manifest, SnapshotName};
+
+pub use crate::transfer::{Copied, copy};
 
 /// Brings one bucket up to date with one directory.
 pub struct Mirror {
@@ -31,6 +34,8 @@ pub struct Mirror {
     pub local: Arc<dyn SpoolStore>,
     /// The bucket.
     pub remote: Arc<dyn Store>,
+    /// Where the tickets of uploads to it are.
+    pub tickets: Tickets,
     /// What was moved aside here, of which the bucket may have a copy.
     pub quarantine: Arc<dyn Quarantine>,
     /// How deep a snapshot is verified before it is copied.
@@ -41,11 +46,22 @@ pub struct Mirror {
     pub clock: Arc<dyn Clock>,
     /// Who hears of it.
     pub observer: Arc<dyn Observer>,
-    /// Remembers manifests from round to round.
-    pub reader: catalog::Reader,
+    /// What earlier rounds saw; of a new mirror nothing.
+    pub seen: Seen,
+}
+
+/// What is remembered from round to round.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// Manifests.
+    reader: catalog::Reader,
+    /// When the bucket was asked for what uploads left.
+    leftovers: Leftovers,
+    /// What the bucket holds under a lock.
+    locks: Locks,
     /// Snapshots that cannot be copied whatever the bucket does. Told already; not tried again,
     /// for each try reads them through.
-    pub given_up: BTreeSet<SnapshotName>,
+    given_up: BTreeSet<SnapshotName>,
 }
 
 /// What a round could not do.
@@ -65,28 +81,15 @@ impl From<StoreError> for RoundError {
     }
 }
 
-/// What there was in the place of a copy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Copied {
-    /// Nothing, or the copy itself without its manifest.
-    New,
-    /// A copy of the same snapshot that is no longer what had been uploaded.
-    Replaced,
-}
-
-/// Why a snapshot could not be copied, by the side that failed.
-#[derive(Debug)]
-enum CopyError {
-    Local(StoreError),
-    Remote(StoreError),
-    /// Another object has the name there.
-    Taken(StoreError),
-}
-
 impl Mirror {
+    /// The bucket's catalog as it was read last; empty before the first round.
+    pub fn there(&self) -> &Catalog {
+        self.seen.reader.last()
+    }
+
     /// One round: completes the upload that followed the last save, finishes cut deletions, tells
-    /// what was found out since, pays what is owed, and only then, on a fresh and whole listing, carries out the bucket's own
-    /// retention.
+    /// what was found out since, pays what is owed, and only then, on a fresh and whole listing,
+    /// frees what cut uploads left and carries out the bucket's own retention.
     ///
     /// The first failure of either side ends the round; the next one begins anew. A deletion that
     /// is refused is told at the end: it keeps nothing from being uploaded.
@@ -99,12 +102,12 @@ impl Mirror {
         let followed = match following {
             Some((upload, manifest)) => {
                 let took = upload.commit(&manifest).await;
-                took.map(|took| self.tell_uploaded(&manifest, took))
+                took.map(|took| self.tell_uploaded(&manifest, took, 0))
             }
             None => Ok(()),
         };
         // A failed upload is a debt like any other: if the bucket answers now, it is paid now.
-        let there = match self.reader.read(&*self.remote).await {
+        let there = match self.seen.reader.read(&*self.remote).await {
             Ok(there) => there,
             Err(error) => return Err(followed.err().unwrap_or(error).into()),
         };
@@ -113,15 +116,31 @@ impl Mirror {
         let here = catalog::Reader::default().read(&*self.local).await;
         let here = here.map_err(RoundError::Here)?;
         self.tell_verdicts(&here, &there, guard).await?;
-        self.pay(&here, &there, guard).await?;
-        swept.map_err(RoundError::Rotation)?;
+        self.pay(self.debt(&here, &there, guard), ages).await?;
 
-        let there = self.reader.read(&*self.remote).await?;
-        let plan = self
-            .retention
-            .plan(&there.entries, guard, self.demand, self.clock.now(), ages);
-        let done = prune::carry_out(&*self.remote, &there, &plan, &*self.observer).await;
+        let there = self.seen.reader.read(&*self.remote).await?;
+        self.clear_leftovers(self.debt(&here, &there, guard), ages)
+            .await;
+        swept.map_err(RoundError::Rotation)?;
+        let plan = self.plan(&there.entries, guard, ages);
+        let locks = &mut self.seen.locks;
+        let done = prune::carry_out(&*self.remote, &there, &plan, locks, &*self.observer).await;
         done.map(drop).map_err(RoundError::Rotation)
+    }
+
+    fn debt<'a>(&self, here: &'a Catalog, there: &'a Catalog, guard: Guard) -> Debt<'a> {
+        Debt {
+            here,
+            there,
+            guard,
+            demand: self.demand,
+        }
+    }
+
+    /// The bucket's own retention.
+    fn plan(&self, entries: &[Entry], guard: Guard, ages: Ages) -> Vec<retention::Verdict> {
+        let now = self.clock.now();
+        self.retention.plan(entries, guard, self.demand, now, ages)
     }
 
     /// Finishes deletions that were cut.
@@ -156,28 +175,36 @@ impl Mirror {
         Ok(())
     }
 
-    /// Copies what is here and not there, newest first.
-    async fn pay(
-        &mut self,
-        here: &Catalog,
-        there: &Catalog,
-        guard: Guard,
-    ) -> Result<(), RoundError> {
-        for entry in owed(here, there, guard, self.demand) {
+    /// Copies what is here and not there, newest first, and not what retention there would delete
+    /// at once.
+    async fn pay(&mut self, debt: Debt<'_>, ages: Ages) -> Result<(), RoundError> {
+        let in_vain = debt.in_vain(|entries| self.plan(entries, debt.guard, ages));
+        for entry in debt.owed() {
+            let name = &entry.name;
             let Some(manifest) = entry.manifest() else {
                 continue;
             };
-            if self.given_up.contains(&entry.name) {
+            if self.seen.given_up.contains(name) || in_vain.contains(name) {
                 continue;
             }
+            let transfer = Transfer {
+                from: &*self.local,
+                to: &*self.remote,
+                entry,
+                manifest,
+                earlier: Some(Earlier {
+                    tickets: &self.tickets,
+                    local: &*self.local,
+                }),
+            };
             let began = Instant::now();
-            match try_copy(&*self.local, &*self.remote, entry, manifest).await {
-                Ok(copied) => {
-                    if copied == Copied::Replaced {
+            match transfer.run().await {
+                Ok(done) => {
+                    if done.copied == Copied::Replaced {
                         let location = self.remote.location();
                         self.observer.tell(Event::Replaced { manifest, location });
                     }
-                    self.tell_uploaded(manifest, began.elapsed());
+                    self.tell_uploaded(manifest, began.elapsed(), done.resumed);
                 }
                 Err(CopyError::Local(error)) if error.kind() == ErrorKind::Corrupt => {
                     self.give_up(entry, &error);
@@ -192,159 +219,42 @@ impl Mirror {
         Ok(())
     }
 
+    /// Frees what cut uploads left that nothing will go on with. Where that fails it keeps
+    /// nothing from being uploaded or rotated.
+    async fn clear_leftovers(&mut self, debt: Debt<'_>, ages: Ages) {
+        let in_vain = debt.in_vain(|entries| self.plan(entries, debt.guard, ages));
+        let missing = debt.missing().into_iter();
+        let wanted = missing
+            .filter(|entry| !self.seen.given_up.contains(&entry.name))
+            .filter(|entry| !in_vain.contains(&entry.name))
+            .map(Entry::object)
+            .collect();
+        let (remote, now) = (&*self.remote, self.clock.now());
+        let tell = |freed| self.observer.tell(Event::Recovered(Recovery::Freed(freed)));
+        let leftovers = &mut self.seen.leftovers;
+        let cleared = leftovers
+            .clear(remote, &self.tickets, &wanted, &debt, now, tell)
+            .await;
+        let was_failing = mem::replace(&mut leftovers.is_failing, cleared.is_err());
+        if let (Err(error), false) = (&cleared, was_failing) {
+            let location = remote.location();
+            self.observer.tell(Event::SweepFailed { location, error });
+        }
+    }
+
     fn give_up(&mut self, entry: &Entry, error: &StoreError) {
         let name = &entry.name;
         self.observer.tell(Event::NotCopied { name, error });
-        self.given_up.insert(name.clone());
+        self.seen.given_up.insert(name.clone());
     }
 
-    fn tell_uploaded(&self, manifest: &Manifest, took: Duration) {
+    fn tell_uploaded(&self, manifest: &Manifest, took: Duration, resumed: u64) {
         let location = self.remote.location();
         self.observer.tell(Event::Uploaded {
             manifest,
             location,
             took,
+            resumed,
         });
     }
-}
-
-/// The snapshots of this member that are here, verified as deep as is demanded and not broken,
-/// and that are not there; newest first.
-pub fn owed<'a>(
-    here: &'a Catalog,
-    there: &Catalog,
-    guard: Guard,
-    demand: Method,
-) -> Vec<&'a Entry> {
-    let digest = |manifest: &Manifest| manifest.stored.content.digest;
-    let is_there = |manifest: &Manifest| {
-        let twin = there.find(&manifest.name).and_then(Entry::manifest);
-        let is_whole = |twin: &Manifest| !twin.is_of_broken_copy();
-        twin.is_some_and(|twin| digest(twin) == digest(manifest) && is_whole(twin))
-    };
-    let is_fit = |manifest: &Manifest| match manifest.verdict() {
-        Some(Verdict::Corrupt) => false,
-        _ => demand == Method::Digest || manifest.is_verified(demand),
-    };
-    let is_owed =
-        |manifest: &Manifest| guard.owns(manifest) && is_fit(manifest) && !is_there(manifest);
-    let mut owed: Vec<_> = here
-        .entries
-        .iter()
-        .filter(|entry| entry.manifest().is_some_and(is_owed))
-        .collect();
-    owed.sort_by_key(|entry| Reverse(entry.manifest().map(|manifest| manifest.order)));
-    owed
-}
-
-/// Copies one stored snapshot from a store to another, proving on the way that it still is what
-/// its manifest says.
-pub async fn copy(
-    local: &dyn Store,
-    remote: &dyn Store,
-    entry: &Entry,
-    manifest: &Manifest,
-) -> Result<Copied, StoreError> {
-    try_copy(local, remote, entry, manifest)
-        .await
-        .map_err(|error| match error {
-            CopyError::Local(error) | CopyError::Remote(error) | CopyError::Taken(error) => error,
-        })
-}
-
-async fn try_copy(
-    local: &dyn Store,
-    remote: &dyn Store,
-    entry: &Entry,
-    manifest: &Manifest,
-) -> Result<Copied, CopyError> {
-    let (object, content) = (entry.object(), manifest.stored.content);
-    let there = remote.list(manifest.name.as_str()).await;
-    let there = there.map_err(CopyError::Remote)?;
-    let find = |name: &ObjectName| there.iter().find(|there| there.name == *name);
-    let is_whole = match (find(&object), find(&manifest.name.manifest())) {
-        (None, None) => {
-            send(local, remote, entry, manifest, Terms::new_of(entry.size)).await?;
-            true
-        }
-        // An upload that was whole when its run died lacks only the manifest.
-        (Some(there), _) if there.size == content.size => {
-            let held = content_of(remote, &object).await;
-            held.map_err(CopyError::Remote)? == content
-        }
-        _ => false,
-    };
-    let mut copied = Copied::New;
-    if !is_whole {
-        let is_copy = is_copy_of(remote, manifest).await;
-        if !is_copy.map_err(CopyError::Remote)? {
-            return Err(CopyError::Taken(occupied(remote.location(), &object)));
-        }
-        let terms = Terms {
-            replaces: true,
-            ..Terms::new_of(entry.size)
-        };
-        send(local, remote, entry, manifest, terms).await?;
-        copied = Copied::Replaced;
-    }
-    let put = put_manifest(remote, manifest).await;
-    put.map(|()| copied).map_err(CopyError::Remote)
-}
-
-async fn send(
-    local: &dyn Store,
-    remote: &dyn Store,
-    entry: &Entry,
-    manifest: &Manifest,
-    terms: Terms,
-) -> Result<(), CopyError> {
-    let mut upload = remote
-        .begin(&entry.object(), terms)
-        .await
-        .map_err(CopyError::Remote)?;
-    match pour(local, entry, manifest.stored.content, &mut *upload).await {
-        Ok(()) => upload.commit().await.map(drop).map_err(CopyError::Remote),
-        Err(error) => {
-            // The first error tells why; a failing clean-up only leaves invisible parts.
-            let _ = upload.abort().await;
-            Err(error)
-        }
-    }
-}
-
-/// Reads an object into an upload and compares it with what it must be.
-async fn pour(
-    local: &dyn Store,
-    entry: &Entry,
-    expected: Content,
-    upload: &mut dyn Upload,
-) -> Result<(), CopyError> {
-    let mut hash = Sha256::new();
-    let mut pieces = local
-        .read(&entry.object(), None)
-        .await
-        .map_err(CopyError::Local)?;
-    while let Some(piece) = pieces.try_next().await.map_err(CopyError::Local)? {
-        hash.update(&piece);
-        upload.write(piece).await.map_err(CopyError::Remote)?;
-    }
-    let digest = Digest(hash.finalize().into());
-    if digest == expected.digest {
-        return Ok(());
-    }
-    let message = format!(
-        "digest is {digest}, its manifest tells of {}",
-        expected.digest
-    );
-    let location = local.location();
-    Err(CopyError::Local(
-        StoreError::new(
-            ErrorKind::Corrupt,
-            "read",
-            location,
-            &entry.object(),
-            message,
-        )
-        .with_hint("it changed after it was proved: check the disk or the bucket that holds it"),
-    ))
 }

@@ -114,6 +114,7 @@ impl Pipeline {
                 Arc::clone(remote),
                 order.name.clone(),
                 self.codec,
+                self.codec.at_most(total),
                 spool.tail(),
             )
         };
@@ -132,7 +133,7 @@ impl Pipeline {
             Ok(manifest) => Ok(Saved {
                 manifest,
                 took: began.elapsed(),
-                upload,
+                upload: upload.map(Following::stands),
             }),
             Err(cause) => {
                 if let Some(upload) = upload {

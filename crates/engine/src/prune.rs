@@ -1,21 +1,40 @@
 //! Carries out a retention plan: what goes is said, then done, one by one.
 
-use rollsnap_store::{Store, StoreError};
+use std::collections::BTreeMap;
+
+use rollsnap_store::{ErrorKind, Store, StoreError};
 use tokio::time::Instant;
 
 use crate::catalog::Catalog;
 use crate::event::{Event, Observer};
-use crate::retention::{Fate, Verdict};
+use crate::retention::{Fate, Reason, Verdict};
 use crate::{Codec, SnapshotName};
 
-/// Deletes what the plan gives up, oldest first. Stops at the first failure: what is left is
-/// planned again on the next fresh listing. Returns the number deleted.
+/// Snapshots that a store would not delete because they are under a lock, with the reason for
+/// which they were to go. That is what locks are for: it is told once of each, and tried again
+/// when there is another reason.
+#[derive(Debug, Default)]
+pub struct Locks(BTreeMap<SnapshotName, Reason>);
+
+impl Locks {
+    /// Whether this one was found locked.
+    pub fn hold(&self, name: &SnapshotName) -> bool {
+        self.0.contains_key(name)
+    }
+}
+
+/// Deletes what the plan gives up, oldest first. Stops at the first failure but a lock: what is
+/// left is planned again on the next fresh listing. Returns the number deleted.
 pub async fn carry_out(
     store: &dyn Store,
     catalog: &Catalog,
     plan: &[Verdict],
+    locks: &mut Locks,
     observer: &dyn Observer,
 ) -> Result<usize, StoreError> {
+    locks
+        .0
+        .retain(|name, _| plan.iter().any(|verdict| verdict.name == *name));
     let mut deleted = 0;
     for verdict in plan.iter().rev() {
         let Fate::Delete(reason) = verdict.fate else {
@@ -24,8 +43,21 @@ pub async fn carry_out(
         let Some(entry) = catalog.find(&verdict.name) else {
             continue;
         };
+        if locks.0.get(&entry.name) == Some(&reason) {
+            continue;
+        }
         let began = Instant::now();
-        delete(store, &entry.name, entry.codec).await?;
+        match delete(store, &entry.name, entry.codec).await {
+            Err(error) if error.kind() == ErrorKind::Locked => {
+                if locks.0.insert(entry.name.clone(), reason).is_none() {
+                    let (name, location) = (&entry.name, store.location());
+                    observer.tell(Event::Locked { name, location });
+                }
+                continue;
+            }
+            done => done?,
+        }
+        locks.0.remove(&entry.name);
         deleted += 1;
         observer.tell(Event::Deleted {
             name: &entry.name,

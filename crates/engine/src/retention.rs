@@ -13,7 +13,8 @@
 //! | waits for its verification | those that held and those that wait: it makes none go that held, and goes itself when enough newer ones have held |
 //! | is disputed | those that are disputed: beside the others, which it neither counts for nor against |
 //!
-//! So whatever ends verification for a while, a disk holds three times the number at most.
+//! So whatever ends verification for a while, a disk holds three times the number at most. Where
+//! there is a bucket that stays away, as many again [are held back](crate::debt) for it.
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -103,7 +104,7 @@ pub enum Grade {
 }
 
 impl Grade {
-    fn of(manifest: &Manifest, demand: Method) -> Self {
+    pub(crate) fn of(manifest: &Manifest, demand: Method) -> Self {
         match manifest.verdict() {
             Some(Found::Disputed) => Self::Disputed,
             _ if demand == Method::Digest || manifest.is_verified(demand) => Self::Held,
@@ -170,6 +171,10 @@ pub enum Reason {
     },
     /// Past the limit, by a clock that jumped.
     DoubtedAge,
+    /// Newer ones fill the count, but the bucket has neither it nor them.
+    NotUploaded,
+    /// The store holds it under a lock.
+    Locked,
     /// Newer ones fill the count.
     BeyondCount {
         /// Its place.
@@ -194,6 +199,13 @@ impl Retention {
         match *self {
             Self::Count(count) => interval.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX)),
             Self::Age { limit, .. } => limit,
+        }
+    }
+
+    /// The least number that it keeps.
+    pub fn count(&self) -> usize {
+        match *self {
+            Self::Count(count) | Self::Age { floor: count, .. } => count.max(1),
         }
     }
 
@@ -321,6 +333,8 @@ impl fmt::Display for Reason {
                 write!(f, "{}s old, limit {}s", age.as_secs(), limit.as_secs())
             }
             Self::DoubtedAge => write!(f, "past its age by a clock that jumped"),
+            Self::NotUploaded => write!(f, "not in the bucket yet"),
+            Self::Locked => write!(f, "under a lock; deleted once that ends"),
             Self::BeyondCount { rank, count, grade } => {
                 write!(f, "number {rank}, {count} are kept{grade}")
             }

@@ -10,18 +10,18 @@
 
 mod outcome;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use rollsnap_store::Store;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog;
 use crate::event::{Event, Observer};
 use crate::manifest::{Class, Id, Verdict};
-use crate::mirror::Mirror;
+use crate::mirror::{Mirror, Seen};
 use crate::name::TimeStyle;
 use crate::pipeline::{Order, Pipeline};
 use crate::proofs::{self, Proofs};
@@ -31,6 +31,7 @@ use crate::retention::{Ages, Guard, Retention};
 use crate::rounds::{self, Rounds};
 use crate::schedule::{Schedule, clock_jump};
 use crate::tended::Tended;
+use crate::tickets::Tickets;
 use crate::{Catalog, Manifest, SnapshotName};
 
 /// How often the loop looks at the wall clock while nothing is due.
@@ -122,7 +123,7 @@ impl Roller {
         }
         drop(state.proofs);
         drop(state.readings);
-        state.rounds.stop();
+        drop(state.rounds);
         if let Some(remote) = state.remote {
             remote.rest(LAST_WORD).await;
         }
@@ -130,8 +131,9 @@ impl Roller {
 
     /// What a waking leads to. Every part of it may be dropped where it waits.
     async fn turn(&self, state: &mut State, news: News) {
+        let mut is_paid = false;
         match news {
-            News::Round(end) => state.rounds.settle(end).await,
+            News::Round(end) => is_paid = state.rounds.settle(end).await,
             News::Proof(end) => self.judged(state, end).await,
             News::Reading(end) => {
                 if state.readings.settle(end, &*self.observer) {
@@ -144,6 +146,9 @@ impl Roller {
         self.look_at_clocks(state);
         if state.proofs.is_fresh() {
             return;
+        }
+        if is_paid {
+            self.mirrored(state).await;
         }
         if state.attempt_at <= Instant::now() {
             state.proofs.make_way();
@@ -182,7 +187,10 @@ impl Roller {
         // Both clocks at one moment: all of the above may have taken long.
         let (began, now) = (Instant::now(), pipeline.clock.now());
         let first = self.schedule.first_wait(successes, now);
-        let remote = pipeline.remote.clone().map(Tended::new);
+        let remote = pipeline.remote.clone().map(|remote| {
+            let tickets = self.tickets(&*remote);
+            Tended::new(remote).noting(tickets)
+        });
         let mirror = remote.as_ref().map(|remote| self.mirror(remote));
         let readings = Readings::new(remote.as_ref().and_then(|remote| self.readings(remote)));
         let mut rounds = Rounds::new(mirror);
@@ -229,14 +237,18 @@ impl Roller {
         Mirror {
             local: Arc::clone(&self.pipeline.local),
             remote: Arc::new(remote.clone()),
+            tickets: self.tickets(remote),
             quarantine: Arc::clone(&self.pipeline.quarantine),
             demand: self.pipeline.method(),
             retention: self.retention,
             clock: Arc::clone(&self.pipeline.clock),
             observer: Arc::clone(&self.observer),
-            reader: catalog::Reader::default(),
-            given_up: BTreeSet::new(),
+            seen: Seen::default(),
         }
+    }
+
+    fn tickets(&self, remote: &dyn Store) -> Tickets {
+        Tickets::new(Arc::clone(&self.pipeline.drafts), remote.location().clone())
     }
 
     fn readings(&self, remote: &Tended) -> Option<Wanted> {

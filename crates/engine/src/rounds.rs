@@ -1,29 +1,38 @@
 //! The mirror's rounds: beside the loop, one at a time, tried again while the bucket fails.
 
+use std::collections::BTreeSet;
 use std::mem;
 use std::time::Duration;
 
-use rollsnap_store::StoreError;
-use tokio::task::JoinHandle;
+use rollsnap_store::{Location, StoreError};
 use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
 
+use crate::debt::Debt;
 use crate::event::Event;
 use crate::follow::Following;
-use crate::mirror::{Mirror, RoundError, owed};
-use crate::retention::{Ages, Guard};
-use crate::{Kind, Manifest, backoff, catalog};
+use crate::manifest::Method;
+use crate::mirror::{Mirror, RoundError};
+use crate::retention::{Ages, Guard, Verdict};
+use crate::{Catalog, Kind, Manifest, SnapshotName, backoff, catalog};
 
 /// The least pause between two rounds while the bucket fails.
 const PAUSE_THERE: Duration = Duration::from_secs(5);
 
+/// The longest rest between two rounds: somebody may have lost what was uploaded, and what cut
+/// uploads left is looked for each day.
+const REST: Duration = Duration::from_secs(24 * 3600);
+
 /// The pause between two rounds while the directory fails. Its saves fail too, and say so.
 const PAUSE_HERE: Duration = Duration::from_secs(60);
 
-/// The mirror and its round. Without a bucket there is neither, and nothing ever happens.
+/// The mirror and its round. Without a bucket there is neither, and nothing ever happens. Dropped,
+/// it ends the running round where it is, and drops its upload: what that owed is paid by the next
+/// run.
 pub(crate) struct Rounds {
     /// Here between two rounds; a running one has it.
     mirror: Option<Mirror>,
-    running: Option<JoinHandle<End>>,
+    running: Option<AbortOnDropHandle<End>>,
     /// When to begin one.
     next: Option<Instant>,
     /// Rounds in a row that could not read the directory.
@@ -32,6 +41,22 @@ pub(crate) struct Rounds {
     failures: u32,
     /// Rounds in a row whose deletions the bucket refused.
     refusals: u32,
+    /// What the last round knew of the bucket; `None` without one.
+    there: Option<There>,
+}
+
+/// What is known of the bucket between two rounds.
+struct There {
+    location: Location,
+    /// As the last round read it; `None` before the first.
+    catalog: Option<Catalog>,
+    demand: Method,
+    /// How many it keeps by number.
+    count: usize,
+    /// What is kept here for it.
+    held_back: BTreeSet<SnapshotName>,
+    /// Of that what was told.
+    told: BTreeSet<SnapshotName>,
 }
 
 /// How a round ended.
@@ -43,7 +68,16 @@ pub(crate) struct End {
 
 impl Rounds {
     pub(crate) fn new(mirror: Option<Mirror>) -> Self {
+        let there = mirror.as_ref().map(|mirror| There {
+            location: mirror.remote.location().clone(),
+            catalog: None,
+            demand: mirror.demand,
+            count: mirror.retention.count(),
+            held_back: BTreeSet::new(),
+            told: BTreeSet::new(),
+        });
         Self {
+            there,
             mirror,
             running: None,
             next: None,
@@ -81,14 +115,15 @@ impl Rounds {
             return;
         };
         self.next = None;
-        self.running = Some(tokio::spawn(async move {
+        let round = async move {
             let result = mirror.round(following, guard, ages).await;
             End {
                 mirror,
                 guard,
                 result,
             }
-        }));
+        };
+        self.running = Some(AbortOnDropHandle::new(tokio::spawn(round)));
     }
 
     /// The end of the running round, to be settled; never, while there is none. Cancel-safe.
@@ -101,18 +136,24 @@ impl Rounds {
         }
     }
 
-    /// Takes the mirror back, and tells each change between failing and working once.
-    pub(crate) async fn settle(&mut self, end: End) {
+    /// Takes the mirror back, and tells each change between failing and working once. Returns
+    /// whether what was owed is paid.
+    pub(crate) async fn settle(&mut self, end: End) -> bool {
         let End {
             mirror,
             guard,
             result,
         } = end;
         self.running = None;
+        if let Some(there) = &mut self.there {
+            there.catalog = Some(mirror.there().clone());
+        }
+        let is_paid = matches!(result, Ok(()) | Err(RoundError::Rotation(_)));
         match result {
             Ok(()) => {
                 self.paid(&mirror);
                 self.refusals = 0;
+                self.again_after(REST);
             }
             Err(RoundError::Rotation(error)) => {
                 self.paid(&mirror);
@@ -122,6 +163,41 @@ impl Rounds {
             Err(RoundError::Here(error)) => self.cannot_see(&mirror, &error),
         }
         self.mirror = Some(mirror);
+        is_paid
+    }
+
+    /// Keeps in a plan of what is here what the bucket lacks, by what is known of it. Returns
+    /// where to, and what is kept so for the first time. Before the first round nothing is told:
+    /// most of it will be there.
+    pub(crate) fn hold_back(
+        &mut self,
+        plan: &mut [Verdict],
+        here: &Catalog,
+        guard: Guard,
+    ) -> Option<(&Location, Vec<SnapshotName>)> {
+        let there = self.there.as_mut()?;
+        let nothing = Catalog::default();
+        let debt = Debt {
+            here,
+            there: there.catalog.as_ref().unwrap_or(&nothing),
+            guard,
+            demand: there.demand,
+        };
+        there.held_back = debt.hold_back(plan, there.count);
+        let mut news = Vec::new();
+        if there.catalog.is_some() {
+            news.extend(there.held_back.difference(&there.told).cloned());
+            there.told.clone_from(&there.held_back);
+        }
+        Some((&there.location, news))
+    }
+
+    /// What is kept here for the bucket's sake.
+    pub(crate) fn held_back(&self) -> BTreeSet<SnapshotName> {
+        let there = self.there.as_ref();
+        there
+            .map(|there| there.held_back.clone())
+            .unwrap_or_default()
     }
 
     /// Both sides were read, and what was owed is there.
@@ -147,11 +223,16 @@ impl Rounds {
         self.again_after(wait_after(self.failures, error));
         if self.failures == 1 {
             let here = catalog::Reader::default().read(&*mirror.local).await;
-            let here = here.unwrap_or_default();
+            let debt = Debt {
+                here: &here.unwrap_or_default(),
+                there: mirror.there(),
+                guard,
+                demand: mirror.demand,
+            };
             mirror.observer.tell(Event::RemoteDown {
                 location: mirror.remote.location(),
                 error,
-                owed: owed(&here, mirror.reader.last(), guard, mirror.demand).len(),
+                owed: debt.owed().len(),
             });
         }
     }
@@ -168,14 +249,6 @@ impl Rounds {
     /// Wants a round after a pause, unless a save that came meanwhile wants its own now.
     fn again_after(&mut self, pause: Duration) {
         self.next.get_or_insert(Instant::now() + pause);
-    }
-
-    /// Ends the running round where it is, and drops its upload. What it owed is paid by the next
-    /// run.
-    pub(crate) fn stop(self) {
-        if let Some(running) = self.running {
-            running.abort();
-        }
     }
 }
 

@@ -3,7 +3,8 @@
 //! An [`Upload`] that is merely dropped is invisible, but a bucket keeps its parts, and bills
 //! for them. Futures here are dropped wherever they wait: by a stop, by a limit, by a save that
 //! failed. So what drops an upload need not care: the abort follows by itself, and whoever ends
-//! the program waits for it.
+//! the program waits for it. Or the upload is written down, and a later run goes on with it or
+//! frees it.
 
 use std::fmt;
 use std::ops::Range;
@@ -22,11 +23,15 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-/// A store around another. An upload of it that is dropped is aborted; a commit or an abort that
-/// is no longer waited for goes on. Clones share their uploads.
+use crate::tickets::Tickets;
+
+/// A store around another. An upload of it that is dropped is aborted, unless its ticket was
+/// written down; a commit or an abort that is no longer waited for goes on. Clones share their
+/// uploads.
 #[derive(Clone)]
 pub struct Tended {
     inner: Arc<dyn Store>,
+    tickets: Option<Tickets>,
     uploads: TaskTracker,
 }
 
@@ -36,15 +41,43 @@ impl Tended {
         let uploads = TaskTracker::new();
         // Only then can an end be waited for; uploads may begin all the same.
         uploads.close();
-        Self { inner, uploads }
+        Self {
+            inner,
+            tickets: None,
+            uploads,
+        }
     }
 
-    fn tend(&self, upload: Box<dyn Upload>, token: TaskTrackerToken) -> Box<dyn Upload> {
+    /// Writes tickets down, for a later run that looks for them there. Not of what replaces an
+    /// older object: that is small and soon done again.
+    #[must_use]
+    pub fn noting(self, tickets: Tickets) -> Self {
+        Self {
+            tickets: Some(tickets),
+            ..self
+        }
+    }
+
+    fn tend(
+        &self,
+        upload: Box<dyn Upload>,
+        note: Option<Note>,
+        token: TaskTrackerToken,
+    ) -> Box<dyn Upload> {
         Box::new(TendedUpload {
             upload: Some(upload),
+            note,
             location: self.inner.location().clone(),
             uploads: self.uploads.clone(),
             _token: token,
+        })
+    }
+
+    fn note(&self, object: &ObjectName, is_written: bool) -> Option<Note> {
+        self.tickets.clone().map(|tickets| Note {
+            tickets,
+            object: object.clone(),
+            is_written,
         })
     }
 
@@ -71,7 +104,8 @@ impl Store for Tended {
         // Counted before it exists: nobody must think in between that there is none.
         let token = self.uploads.token();
         let upload = self.inner.begin(name, terms).await?;
-        Ok(self.tend(upload, token))
+        let note = self.note(name, false).filter(|_| !terms.replaces);
+        Ok(self.tend(upload, note, token))
     }
 
     async fn resume(
@@ -82,7 +116,8 @@ impl Store for Tended {
     ) -> Result<Option<Box<dyn Upload>>, StoreError> {
         let token = self.uploads.token();
         let upload = self.inner.resume(name, ticket, content).await?;
-        Ok(upload.map(|upload| self.tend(upload, token)))
+        // Whoever has a ticket has it from where it was written down.
+        Ok(upload.map(|upload| self.tend(upload, self.note(name, true), token)))
     }
 
     async fn forget(&self, name: &ObjectName, ticket: &Ticket) -> Result<(), StoreError> {
@@ -121,9 +156,35 @@ impl Store for Tended {
 /// Why an upload is still held.
 const HELD: &str = "only commit and abort give the upload up, and they take all of this";
 
+/// Where the ticket of one upload is written down.
+struct Note {
+    tickets: Tickets,
+    object: ObjectName,
+    is_written: bool,
+}
+
+impl Note {
+    /// Writes a ticket down, once. Where that fails the upload goes on without: it is then
+    /// aborted if it is dropped, as it would be without a ticket.
+    async fn write(&mut self, ticket: Option<Ticket>) {
+        if let Some(ticket) = ticket.filter(|_| !self.is_written) {
+            self.is_written = self.tickets.put(&self.object, &ticket).await.is_ok();
+        }
+    }
+
+    /// The upload is over. A ticket that stays is one of an upload that is gone, which whoever
+    /// looks for it next finds out.
+    async fn strike(self) {
+        if self.is_written {
+            let _ = self.tickets.remove(&self.object).await;
+        }
+    }
+}
+
 struct TendedUpload {
     /// Here until it is committed or aborted, which both take all of it.
     upload: Option<Box<dyn Upload>>,
+    note: Option<Note>,
     location: Location,
     uploads: TaskTracker,
     /// Given back last, when what a drop began is counted already.
@@ -140,8 +201,15 @@ impl TendedUpload {
         T: Send + 'static,
         E: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
-        let upload = self.upload.take().expect(HELD);
-        let task = self.uploads.spawn(end(upload));
+        let (upload, note) = (self.upload.take().expect(HELD), self.note.take());
+        let end = end(upload);
+        let task = self.uploads.spawn(async move {
+            let done = end.await?;
+            if let Some(note) = note {
+                note.strike().await;
+            }
+            Ok(done)
+        });
         task.await.unwrap_or_else(|error| {
             let kind = ErrorKind::Unavailable;
             let message = "its task ended early";
@@ -165,7 +233,12 @@ impl Upload for TendedUpload {
     }
 
     async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError> {
-        self.upload.as_mut().expect(HELD).write(bytes).await
+        let upload = self.upload.as_mut().expect(HELD);
+        upload.write(bytes).await?;
+        if let Some(note) = &mut self.note {
+            note.write(upload.ticket()).await;
+        }
+        Ok(())
     }
 
     async fn commit(self: Box<Self>) -> Result<ObjectInfo, StoreError> {
@@ -179,6 +252,9 @@ impl Upload for TendedUpload {
 
 impl Drop for TendedUpload {
     fn drop(&mut self) {
+        if self.note.as_ref().is_some_and(|note| note.is_written) {
+            return;
+        }
         // Without a runtime the process is at its end, and nothing can be sent any more.
         if let (Some(upload), Ok(runtime)) = (self.upload.take(), Handle::try_current()) {
             self.uploads.spawn_on(

@@ -69,10 +69,12 @@ impl Observer for Journal {
                 manifest,
                 location,
                 took,
+                resumed,
             } => info!(
                 name = %manifest.name,
                 runtime = %GoDuration(took),
                 size = manifest.stored.content.size,
+                resumed = (resumed > 0).then_some(resumed),
                 location = %location,
                 "Uploaded backup"
             ),
@@ -111,6 +113,23 @@ impl Observer for Journal {
                 location = %location,
                 "Deleted backup"
             ),
+            Event::HeldBack { name, location } => info!(
+                name = %name,
+                location = %location,
+                "Backup is kept beyond its number until it is uploaded"
+            ),
+            Event::Locked { name, location } => info!(
+                name = %name,
+                location = %location,
+                "Backup is under a lock; it is deleted once that ends"
+            ),
+            Event::SweepFailed { location, error } => {
+                tell_trouble(
+                    location,
+                    error,
+                    "Cannot look for what cut uploads left in the bucket",
+                );
+            }
             Event::PruneFailed { location, error } => error!(
                 location = %location,
                 error = %chain(error),
@@ -137,31 +156,6 @@ pub fn tell_settings(settings: &[Row]) {
     }
 }
 
-/// What could not be done at a place, and is tried again.
-fn tell_trouble(location: &Location, error: &StoreError, what: &str) {
-    warn!(
-        location = %location,
-        error = %chain(error),
-        hint = error.hint(),
-        "{what}"
-    );
-}
-
-fn tell_saved(manifest: &Manifest, took: GoDuration) {
-    info!(
-        name = %manifest.name,
-        runtime = %took,
-        size = manifest.stored.content.size,
-        revision = manifest.revision,
-        member = manifest.member_name.as_deref(),
-        digest = %manifest.database.digest,
-        "Created backup"
-    );
-}
-
-fn tell_failure(name: &SnapshotName, error: &SaveError, attempt: u32, retry_in: GoDuration) {
-    error!(
-        name = %name,
 /// Warns that nobody vouches for the bucket's server.
 pub fn warn_of_insecure(bucket: &Bucket) {
     warn!(
@@ -218,6 +212,31 @@ pub fn tell_trials(trials: &[Trial]) {
     info!(held, weak, failed, "Checked the set-up");
 }
 
+/// What could not be done at a place, and is tried again.
+fn tell_trouble(location: &Location, error: &StoreError, what: &str) {
+    warn!(
+        location = %location,
+        error = %chain(error),
+        hint = error.hint(),
+        "{what}"
+    );
+}
+
+fn tell_saved(manifest: &Manifest, took: GoDuration) {
+    info!(
+        name = %manifest.name,
+        runtime = %took,
+        size = manifest.stored.content.size,
+        revision = manifest.revision,
+        member = manifest.member_name.as_deref(),
+        digest = %manifest.database.digest,
+        "Created backup"
+    );
+}
+
+fn tell_failure(name: &SnapshotName, error: &SaveError, attempt: u32, retry_in: GoDuration) {
+    error!(
+        name = %name,
         attempt,
         error = %chain(error),
         kind = error.kind().label(),
@@ -298,6 +317,9 @@ fn tell_recovery(recovery: &Recovery) {
         }
         Recovery::Swept(file) => info!(file = %file, "Removed what an interrupted backup left"),
         Recovery::Deleted(name) => info!(name = %name, "Finished a deletion"),
+        Recovery::Freed(object) => {
+            info!(object = %object, "Freed what a cut upload had left in the bucket");
+        }
     }
 }
 

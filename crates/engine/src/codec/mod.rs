@@ -29,6 +29,14 @@ impl Codec {
             Self::Zstd => ".zst",
         }
     }
+
+    /// A bound on the stored bytes of so many plain ones.
+    pub fn at_most(self, plain: u64) -> u64 {
+        match self {
+            Self::None => plain,
+            Self::Zstd => seekable::at_most(plain),
+        }
+    }
 }
 
 /// Plain bytes in one frame. Small enough that two in flight stay within the memory promised,

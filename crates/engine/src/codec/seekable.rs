@@ -60,6 +60,14 @@ impl Table {
     }
 }
 
+/// A bound on the frames of so many plain bytes and their table.
+pub(super) fn at_most(plain: u64) -> u64 {
+    let bytes = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    let frames = plain.div_ceil(bytes(FRAME));
+    let a_frame = bytes(compress_bound(FRAME) + ROW);
+    frames.saturating_mul(a_frame) + bytes(HEADER + FOOTER)
+}
+
 /// Stored bytes as the plain bytes they stand for, readable at any place.
 pub fn pages(stored: Box<dyn ReadBack>, codec: Codec) -> io::Result<Box<dyn ReadAt>> {
     Ok(match codec {

@@ -9,6 +9,7 @@ use crate::manifest::Class;
 use crate::pipeline::Saved;
 use crate::proof::Proof;
 use crate::proofs::{self, Fresh};
+use crate::prune::Locks;
 use crate::reconcile::sweep_orphans;
 use crate::retention::Guard;
 use crate::save_error::SaveError;
@@ -78,9 +79,9 @@ impl Roller {
             }
             Ok(Proof::Quarantined(quarantined)) => {
                 self.observer.tell(Event::Quarantined(&quarantined));
-                // Its upload ends by being dropped: it is tended.
                 match fresh {
-                    Some(_) => {
+                    Some(fresh) => {
+                        fresh.upload.into_iter().for_each(Following::discard);
                         state.is_suspicious = true;
                         self.failed(state, &name, &SaveError::broken(&quarantined));
                     }
@@ -145,22 +146,49 @@ impl Roller {
         }
     }
 
-    /// The directory's own retention, on a fresh listing.
+    /// What follows a round that paid what was owed: what was kept here for the bucket's sake may
+    /// go, and nothing else, for no snapshot has come meanwhile.
+    pub(super) async fn mirrored(&self, state: &mut State) {
+        let held_back = state.rounds.held_back();
+        if let Some(guard) = state.guard.filter(|_| !held_back.is_empty()) {
+            let of_these = |name: &SnapshotName| held_back.contains(name);
+            self.rotate_some(state, guard, &of_these).await;
+        }
+    }
+
     async fn rotate(&self, state: &mut State, guard: Guard) {
+        self.rotate_some(state, guard, &|_| true).await;
+    }
+
+    /// The directory's own retention, on a fresh listing, as far as it concerns these.
+    async fn rotate_some(
+        &self,
+        state: &mut State,
+        guard: Guard,
+        concerns: &(dyn Fn(&SnapshotName) -> bool + Send + Sync),
+    ) {
         let store = &*self.pipeline.local;
         let ages = ages(state);
+        let (local, rounds) = (&mut state.local, &mut state.rounds);
         let result = async {
-            let catalog = state.local.read(store).await?;
+            let catalog = local.read(store).await?;
             for name in sweep_orphans(store, &catalog, guard).await? {
                 self.observer
                     .tell(Event::Recovered(Recovery::Deleted(name)));
             }
             let now = self.pipeline.clock.now();
             let demand = self.pipeline.method();
-            let plan = self
+            let mut plan = self
                 .retention
                 .plan(&catalog.entries, guard, demand, now, ages);
-            prune::carry_out(store, &catalog, &plan, &*self.observer).await
+            if let Some((location, names)) = rounds.hold_back(&mut plan, &catalog, guard) {
+                for name in &names {
+                    self.observer.tell(Event::HeldBack { name, location });
+                }
+            }
+            plan.retain(|verdict| concerns(&verdict.name));
+            let locks = &mut Locks::default();
+            prune::carry_out(store, &catalog, &plan, locks, &*self.observer).await
         };
         if let Err(error) = result.await {
             self.observer.tell(Event::PruneFailed {

@@ -44,7 +44,7 @@ async fn a_save_dropped_at_any_point_leaves_nothing_or_the_whole() {
             let done = polled(save, times).await.is_some();
             quiet().await;
             world.promises().await;
-            assert_eq!(world.remote_ways.pending(), 0, "{times}");
+            assert_eq!(world.unfinished(), 0, "{times}");
 
             // What the next start does.
             complete_drafts(&*pipeline.local, &*pipeline.drafts)
@@ -123,7 +123,7 @@ async fn a_bad_save_dropped_at_any_point_leaves_nothing() {
             for store in [&world.local, &world.drafts, &world.remote] {
                 assert_eq!(store.list("").await.unwrap(), [], "{answer:?} {times}");
             }
-            assert_eq!(world.remote_ways.pending(), 0, "{answer:?} {times}");
+            assert_eq!(world.unfinished(), 0, "{answer:?} {times}");
             if let Some(done) = done {
                 done.unwrap_err();
                 break;

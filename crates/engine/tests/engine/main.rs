@@ -5,6 +5,7 @@
 mod bench;
 mod clocks;
 mod compared;
+mod cut;
 mod deep;
 mod dropped;
 mod effects;

@@ -44,20 +44,25 @@ async fn a_bucket_that_fails_is_told_once_and_costs_no_snapshot() {
         .await;
     world.promises().await;
     assert_eq!(world.diary.saved().len(), 7);
-    assert_eq!(world.proved(&world.local).await.len(), 3);
+    // What the bucket lacks is kept for it, as many again.
+    assert_eq!(world.proved(&world.local).await.len(), 6);
     assert_eq!(world.diary.count(down), 1);
     assert_eq!(world.diary.count(back), 0);
     let owed = |told: &Told| matches!(told, Told::RemoteDown { owed: 1, .. });
     assert_eq!(world.diary.count(owed), 1);
 
-    // The next process pays at its start, newest first, long before its first save.
+    // The next process pays at its start, newest first, long before its first save, and not what
+    // the bucket would not keep. With that save it goes here too.
     world.diary.clear();
     world.run(MINUTE).await;
-    world.healed().await;
+    world.promises().await;
     assert_eq!(world.diary.saved().len(), 0);
     let mut names = world.proved(&world.local).await;
     names.reverse();
+    names.truncate(3);
     assert_eq!(uploaded(&world), names);
+    world.run(HOUR).await;
+    world.healed().await;
     assert_eq!(world.diary.count(down) + world.diary.count(back), 0);
 }
 
@@ -109,7 +114,7 @@ async fn a_hanging_bucket_never_delays_a_save() {
     }
     world.promises().await;
     world.remote_gate.reopen();
-    world.run(MINUTE).await;
+    world.run(HOUR).await;
     world.healed().await;
 }
 
@@ -235,6 +240,59 @@ async fn a_directory_that_cannot_be_listed_is_not_the_buckets_fault_and_is_told_
         assert_eq!(blind.count(), 1, "{fault:?}: {told:?}");
         assert!(!told.contains(&Told::RecoveryFailed), "{told:?}");
     }
+    world.healed().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_bucket_lacks_stays_here_as_many_again_at_most_until_it_has_enough() {
+    let world = World::new();
+    world.run(3 * HOUR + MINUTE).await;
+    world.healed().await;
+    let script = async {
+        // So long that it is known what the bucket has.
+        sleep(MINUTE).await;
+        world.remote_gate.shut();
+        sleep(12 * HOUR).await;
+        world.promises().await;
+        // The three that are kept, three for the bucket, and what it has already went.
+        let kept = world.proved(&world.local).await;
+        let hours = 22..28;
+        let names =
+            hours.map(|hour| format!("2026-05-{:02}T{:02}:00:00Z_etcd", 1 + hour / 24, hour % 24));
+        assert_eq!(kept, names.collect::<Vec<_>>());
+        let held_back = |told: &Told| matches!(told, Told::HeldBack(_));
+        assert_eq!(world.diary.count(held_back), 9, "each once");
+
+        world.diary.clear();
+        world.remote_gate.reopen();
+        sleep(MINUTE).await;
+        world.healed().await;
+        let held_back = &kept[..3];
+        assert_eq!(world.diary.deleted("here"), held_back);
+        assert!(
+            held_back
+                .iter()
+                .all(|name| !uploaded(&world).contains(name))
+        );
+    };
+    world.during(script).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_in_the_bucket_is_told_once_and_keeps_nothing_else_from_going() {
+    let world = World::new();
+    world.remote_ways.deletes(Deletes::Locked);
+    world.run(6 * HOUR + MINUTE).await;
+    assert_eq!(world.diary.saved().len(), 7);
+    assert_eq!(world.proved(&world.local).await.len(), 3);
+    assert_eq!(world.proved(&world.remote).await.len(), 7);
+    let locked = |told: &Told| matches!(told, Told::Locked(_));
+    assert_eq!(world.diary.count(locked), 4);
+    assert_eq!(world.diary.count(refused) + world.diary.count(down), 0);
+
+    // Without a lock they go with the next snapshot.
+    world.remote_ways.deletes(Deletes::Granted);
+    world.run(HOUR).await;
     world.healed().await;
 }
 

@@ -1,8 +1,10 @@
 //! `rollsnap prune`: the retention of both stores, now, or only the plan of it.
 
 use rollsnap_engine::catalog::{Catalog, Reader};
+use rollsnap_engine::debt::Debt;
 use rollsnap_engine::event::{Event, Observer};
-use rollsnap_engine::retention::{Ages, Guard, Verdict};
+use rollsnap_engine::prune::Locks;
+use rollsnap_engine::retention::{Ages, Fate, Guard, Reason, Verdict};
 use rollsnap_engine::{Kind, prune};
 use rollsnap_store::Store;
 use serde::Serialize;
@@ -58,17 +60,27 @@ pub(super) async fn run(context: &Context, mode: PruneMode) -> Result<(), Failur
     let plan =
         |catalog: &Catalog| retention.plan(&catalog.entries, guard, demand, now, Ages::Trusted);
 
-    let mut rows = Vec::new();
-    let mut stores: Vec<(&dyn Store, Catalog)> = vec![(&local, here)];
+    let mut of_here = plan(&here);
+    let mut of_there = None;
     if let Some(remote) = &remote {
-        stores.push((&**remote, Reader::default().read(&**remote).await?));
+        let there = Reader::default().read(&**remote).await?;
+        let debt = Debt {
+            here: &here,
+            there: &there,
+            guard,
+            demand,
+        };
+        debt.hold_back(&mut of_here, retention.count());
+        of_there = Some((&**remote, plan(&there), there));
     }
-    for (store, catalog) in &stores {
-        let plan = plan(catalog);
-        rows.extend(plan.iter().map(|verdict| row(*store, verdict)));
+    let mut rows = Vec::new();
+    let of_here = (&local as &dyn Store, of_here, here);
+    for (store, plan, catalog) in std::iter::once(of_here).chain(of_there) {
+        let mut locks = Locks::default();
         if mode == PruneMode::Act {
-            prune::carry_out(*store, catalog, &plan, &Silent).await?;
+            prune::carry_out(store, &catalog, &plan, &mut locks, &Silent).await?;
         }
+        rows.extend(plan.iter().map(|verdict| row(store, verdict, &locks)));
     }
     let report = Report {
         dry_run: mode == PruneMode::DryRun,
@@ -77,16 +89,17 @@ pub(super) async fn run(context: &Context, mode: PruneMode) -> Result<(), Failur
     output::tell(context.format, &report, || table(&report.plan).render())
 }
 
-fn row(store: &dyn Store, verdict: &Verdict) -> Row {
+fn row(store: &dyn Store, verdict: &Verdict, locks: &Locks) -> Row {
+    let fate = if locks.hold(&verdict.name) {
+        Fate::Keep(Reason::Locked)
+    } else {
+        verdict.fate
+    };
     Row {
         name: verdict.name.to_string(),
         store: store.location().to_string(),
-        action: if verdict.fate.is_delete() {
-            "delete"
-        } else {
-            "keep"
-        },
-        reason: verdict.fate.reason().to_string(),
+        action: if fate.is_delete() { "delete" } else { "keep" },
+        reason: fate.reason().to_string(),
     }
 }
 

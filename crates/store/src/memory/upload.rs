@@ -23,7 +23,8 @@ pub(super) struct Unfinished {
 struct Pieces {
     name: ObjectName,
     taken: Taken,
-    bytes: Vec<u8>,
+    /// By their numbers: whoever sends one again puts it in the place of the first.
+    all: Vec<Bytes>,
     /// When the last came; `None` in a store that is told no time.
     touched: Option<DateTime<Utc>>,
 }
@@ -72,8 +73,8 @@ pub(super) struct MemoryUpload {
     taken: Taken,
     /// Its number, from the first whole piece on.
     number: Option<u64>,
-    /// Bytes in whole pieces.
-    sent: u64,
+    /// Whole pieces.
+    sent: usize,
     /// The bytes that do not fill a piece yet.
     rest: BytesMut,
 }
@@ -106,21 +107,20 @@ impl MemoryUpload {
         let Some(pieces) = unfinished.uploads.get_mut(&number) else {
             return Ok(None);
         };
-        let equal = equal_pieces(&pieces.bytes, store.piece, content)?;
+        let equal = equal_pieces(&pieces.all, store.piece, content)?;
         if equal == 0 {
             unfinished.uploads.remove(&number);
             return Ok(None);
         }
-        pieces.bytes.truncate(equal);
         Ok(Some(Self {
             taken: pieces.taken,
             number: Some(number),
-            sent: equal as u64,
+            sent: equal,
             ..Self::new(store.clone(), name.clone(), Taken::Refuse)
         }))
     }
 
-    fn send(&mut self, piece: &[u8]) -> Result<(), StoreError> {
+    fn send(&mut self, piece: Bytes) -> Result<(), StoreError> {
         let touched = self.store.now();
         let mut held = self.store.held();
         let unfinished = &mut held.unfinished;
@@ -129,7 +129,7 @@ impl MemoryUpload {
             let pieces = Pieces {
                 name: self.name.clone(),
                 taken: self.taken,
-                bytes: Vec::new(),
+                all: Vec::new(),
                 touched,
             };
             unfinished.uploads.insert(unfinished.begun, pieces);
@@ -139,10 +139,13 @@ impl MemoryUpload {
             drop(held);
             return Err(self.gone("write"));
         };
-        pieces.bytes.extend_from_slice(piece);
+        match pieces.all.get_mut(self.sent) {
+            Some(older) => *older = piece,
+            None => pieces.all.push(piece),
+        }
         pieces.touched = touched;
         drop(held);
-        self.sent += piece.len() as u64;
+        self.sent += 1;
         Ok(())
     }
 
@@ -153,19 +156,19 @@ impl MemoryUpload {
     }
 }
 
-/// The bytes of the leading whole pieces that equal those of `content`.
-fn equal_pieces(bytes: &[u8], piece: usize, content: &dyn ReadBack) -> io::Result<usize> {
-    let mut equal = 0;
-    let mut buffer = vec![0; piece];
-    for held in bytes.chunks_exact(piece) {
-        match content.read_at(equal as u64, &mut buffer) {
-            Ok(()) if buffer == held => equal += piece,
-            Ok(()) => break,
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
+/// The number of leading pieces that equal those of `content`.
+fn equal_pieces(pieces: &[Bytes], size: usize, content: &dyn ReadBack) -> io::Result<usize> {
+    let mut buffer = vec![0; size];
+    let mut offset = 0;
+    for (number, held) in pieces.iter().enumerate() {
+        match content.read_at(offset, &mut buffer) {
+            Ok(()) if buffer == *held => offset += size as u64,
+            Ok(()) => return Ok(number),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(number),
             Err(error) => return Err(error),
         }
     }
-    Ok(equal)
+    Ok(pieces.len())
 }
 
 #[async_trait]
@@ -175,7 +178,7 @@ impl Upload for MemoryUpload {
     }
 
     fn written(&self) -> u64 {
-        self.sent + self.rest.len() as u64
+        (self.sent * self.store.piece + self.rest.len()) as u64
     }
 
     fn ticket(&self) -> Option<Ticket> {
@@ -186,7 +189,7 @@ impl Upload for MemoryUpload {
         self.rest.extend_from_slice(&bytes);
         while self.rest.len() >= self.store.piece {
             let piece = self.rest.split_to(self.store.piece);
-            self.send(&piece)?;
+            self.send(piece.freeze())?;
         }
         Ok(())
     }
@@ -196,7 +199,7 @@ impl Upload for MemoryUpload {
         let mut object = match self.number {
             None => Vec::new(),
             Some(number) => match held.unfinished.uploads.remove(&number) {
-                Some(pieces) => pieces.bytes,
+                Some(pieces) => pieces.all[..self.sent].concat(),
                 None => return Err(self.gone("commit")),
             },
         };

@@ -1,5 +1,4 @@
-//! A store with a bucket's ways: it keeps the parts of what nobody ends, may be slow, and may
-//! refuse deletions.
+//! A store with a bucket's ways: it may be slow, and may refuse deletions.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,8 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use rollsnap_store::{
-    BoxRead, ErrorKind, Location, ObjectInfo, ObjectName, Store, StoreError, Terms, Ticket, Upload,
+    BoxRead, ErrorKind, Location, ObjectInfo, ObjectName, ReadBack, Store, StoreError, Terms,
+    Ticket, Upload,
 };
 use tokio::time::sleep;
 
@@ -18,7 +19,6 @@ pub(crate) struct Ways(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    pending: usize,
     pace: Duration,
     read_pace: Duration,
     deletes: Deletes,
@@ -30,16 +30,13 @@ pub(crate) enum Deletes {
     #[default]
     Granted,
     Refused,
+    /// What is there is under a lock.
+    Locked,
 }
 
 impl Ways {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Uploads that were written to and neither committed nor aborted: what somebody pays for.
-    pub(crate) fn pending(&self) -> usize {
-        self.state().pending
     }
 
     /// Lets every write and commit take so long from now on.
@@ -91,8 +88,30 @@ impl<S: Store> Store for Bucket<S> {
     async fn begin(&self, name: &ObjectName, terms: Terms) -> Result<Box<dyn Upload>, StoreError> {
         let inner = self.inner.begin(name, terms).await?;
         let ways = self.ways.clone();
-        let kept = 0;
-        Ok(Box::new(BucketUpload { inner, ways, kept }))
+        Ok(Box::new(BucketUpload { inner, ways }))
+    }
+
+    async fn resume(
+        &self,
+        name: &ObjectName,
+        ticket: &Ticket,
+        content: Arc<dyn ReadBack>,
+    ) -> Result<Option<Box<dyn Upload>>, StoreError> {
+        let inner = self.inner.resume(name, ticket, content).await?;
+        let ways = self.ways.clone();
+        Ok(inner.map(|inner| Box::new(BucketUpload { inner, ways }) as _))
+    }
+
+    async fn forget(&self, name: &ObjectName, ticket: &Ticket) -> Result<(), StoreError> {
+        self.inner.forget(name, ticket).await
+    }
+
+    async fn sweep(
+        &self,
+        ours: &(dyn for<'a> Fn(&'a ObjectName) -> bool + Send + Sync),
+        before: DateTime<Utc>,
+    ) -> Result<Vec<ObjectName>, StoreError> {
+        self.inner.sweep(ours, before).await
     }
 
     async fn read(
@@ -109,26 +128,19 @@ impl<S: Store> Store for Bucket<S> {
     }
 
     async fn delete(&self, name: &ObjectName) -> Result<(), StoreError> {
-        if self.ways.state().deletes == Deletes::Refused {
-            let (kind, location) = (ErrorKind::Denied, self.location());
-            return Err(StoreError::new(kind, "delete", location, name, "no right"));
+        let deletes = self.ways.state().deletes;
+        let refused = |kind, why| StoreError::new(kind, "delete", self.location(), name, why);
+        match deletes {
+            Deletes::Granted => self.inner.delete(name).await,
+            Deletes::Refused => Err(refused(ErrorKind::Denied, "no right")),
+            Deletes::Locked => Err(refused(ErrorKind::Locked, "it is locked")),
         }
-        self.inner.delete(name).await
     }
 }
 
 struct BucketUpload {
     inner: Box<dyn Upload>,
     ways: Ways,
-    /// One from the first write on.
-    kept: usize,
-}
-
-impl BucketUpload {
-    fn keep(&mut self) {
-        self.ways.state().pending += 1 - self.kept;
-        self.kept = 1;
-    }
 }
 
 #[async_trait]
@@ -146,23 +158,16 @@ impl Upload for BucketUpload {
     }
 
     async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError> {
-        self.keep();
         self.ways.walk().await;
         self.inner.write(bytes).await
     }
 
     async fn commit(self: Box<Self>) -> Result<ObjectInfo, StoreError> {
         self.ways.walk().await;
-        let Self { inner, ways, kept } = *self;
-        let done = inner.commit().await;
-        ways.state().pending -= kept;
-        done
+        self.inner.commit().await
     }
 
     async fn abort(self: Box<Self>) -> Result<(), StoreError> {
-        let Self { inner, ways, kept } = *self;
-        let done = inner.abort().await;
-        ways.state().pending -= kept;
-        done
+        self.inner.abort().await
     }
 }

@@ -35,9 +35,14 @@ pub(crate) enum Told {
         retry_in: Duration,
     },
     Uploaded(String),
+    /// What the next to be uploaded had there already.
+    Resumed(u64),
     ReadBack(Box<Manifest>),
     ReadBackFailed(String),
     Replaced(String),
+    HeldBack(String),
+    Locked(String),
+    SweepFailed(String),
     RemoteDown {
         error: String,
         owed: usize,
@@ -176,6 +181,11 @@ impl Drop for OnPanic {
 
 impl Observer for Diary {
     fn tell(&self, event: Event<'_>) {
+        if let Event::Uploaded { resumed, .. } = event
+            && resumed > 0
+        {
+            self.read().push((Instant::now(), Told::Resumed(resumed)));
+        }
         let told = match event {
             Event::Started { .. } => Told::Started,
             Event::Waiting { first } => Told::Waiting(first),
@@ -207,6 +217,9 @@ impl Observer for Diary {
             Event::ReadBack { manifest, .. } => Told::ReadBack(Box::new(manifest.clone())),
             Event::ReadBackFailed { error, .. } => Told::ReadBackFailed(chain(error)),
             Event::Replaced { manifest, .. } => Told::Replaced(manifest.name.to_string()),
+            Event::HeldBack { name, .. } => Told::HeldBack(name.to_string()),
+            Event::Locked { name, .. } => Told::Locked(name.to_string()),
+            Event::SweepFailed { error, .. } => Told::SweepFailed(chain(error)),
             Event::RemoteDown { error, owed, .. } => Told::RemoteDown {
                 error: chain(error),
                 owed,

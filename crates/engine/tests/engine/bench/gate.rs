@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use rollsnap_store::{
     BoxRead, Location, ObjectInfo, ObjectName, ReadBack, Spool, SpoolStore, Store, StoreError,
     Tail, Terms, Ticket, Upload,
@@ -94,6 +95,36 @@ impl<S: Store> Store for Gated<S> {
         let upload = self.inner.begin(name, terms).await?;
         self.gate.leave().await;
         Ok(Box::new(self.wrap(upload)))
+    }
+
+    async fn resume(
+        &self,
+        name: &ObjectName,
+        ticket: &Ticket,
+        content: Arc<dyn ReadBack>,
+    ) -> Result<Option<Box<dyn Upload>>, StoreError> {
+        self.gate.enter().await;
+        let upload = self.inner.resume(name, ticket, content).await?;
+        self.gate.leave().await;
+        Ok(upload.map(|upload| Box::new(self.wrap(upload)) as _))
+    }
+
+    async fn forget(&self, name: &ObjectName, ticket: &Ticket) -> Result<(), StoreError> {
+        self.gate.enter().await;
+        let done = self.inner.forget(name, ticket).await;
+        self.gate.leave().await;
+        done
+    }
+
+    async fn sweep(
+        &self,
+        ours: &(dyn for<'a> Fn(&'a ObjectName) -> bool + Send + Sync),
+        before: DateTime<Utc>,
+    ) -> Result<Vec<ObjectName>, StoreError> {
+        self.gate.enter().await;
+        let swept = self.inner.sweep(ours, before).await;
+        self.gate.leave().await;
+        swept
     }
 
     async fn read(

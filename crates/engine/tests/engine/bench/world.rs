@@ -20,7 +20,7 @@ use rollsnap_engine::{Catalog, Clock, Codec, Manifest, SnapshotName};
 use rollsnap_snapfile::{Digest, TrailerHasher};
 use rollsnap_store::memory::Memory;
 use rollsnap_store::wrap::{Faults, Faulty};
-use rollsnap_store::{ObjectName, Store, Terms};
+use rollsnap_store::{ObjectInfo, ObjectName, Store, Terms};
 use sha2::{Digest as _, Sha256};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -58,13 +58,17 @@ pub(crate) struct World {
 impl World {
     /// A member that answers, empty stores, an hour's interval, three kept.
     pub(crate) fn new() -> Self {
+        let clock = Arc::new(WallClock::new());
+        let time = Arc::clone(&clock);
+        // The smallest snapshot has several pieces, so that there is something to cut.
+        let remote = Memory::new("there").in_pieces_of(1024);
         Self {
             member: Arc::new(Member::new()),
-            clock: Arc::new(WallClock::new()),
+            clock,
             diary: Arc::default(),
             local: Memory::new("here"),
             drafts: Memory::new("drafts"),
-            remote: Memory::new("there"),
+            remote: remote.telling_time_by(move || time.now()),
             aside: Memory::new("aside"),
             examiner: Arc::new(Script::new()),
             peers: None,
@@ -269,6 +273,18 @@ impl World {
             sides.push(held);
         }
         assert_eq!(sides[0], sides[1], "the bucket is in step");
+    }
+
+    /// How many uploads somebody pays for that nobody ended.
+    pub(crate) fn unfinished(&self) -> usize {
+        self.remote.unfinished().len()
+    }
+
+    /// How many uploads a later run could go on with.
+    pub(crate) async fn tickets(&self) -> usize {
+        let drafts = self.drafts.list("").await.expect("memory");
+        let is_ticket = |info: &&ObjectInfo| info.name.as_str().ends_with(".upload");
+        drafts.iter().filter(is_ticket).count()
     }
 
     /// The names of all proved snapshots of a store.
