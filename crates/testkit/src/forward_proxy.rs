@@ -8,7 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy, copy_bidirectional, sink};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
@@ -88,7 +88,11 @@ async fn carry(
     if pass.is_some_and(|pass| !text.contains(&format!("Basic {pass}"))) {
         let reply = "HTTP/1.1 407 Proxy Authentication Required\r\n\
                      proxy-authenticate: Basic realm=\"test\"\r\ncontent-length: 0\r\n\r\n";
-        return client.write_all(reply.as_bytes()).await;
+        client.write_all(reply.as_bytes()).await?;
+        client.shutdown().await?;
+        // What was sent is read: else the reply would be lost in a reset.
+        copy(&mut client, &mut sink()).await?;
+        return Ok(());
     }
     let mut upstream = TcpStream::connect(server).await?;
     if opens_tunnel {

@@ -166,6 +166,42 @@ async fn what_no_proxy_names_is_reached_without_one() {
 }
 
 #[tokio::test]
+async fn a_custom_ca_is_trusted_beside_the_systems_and_not_instead() {
+    let (system, custom) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (system, custom) = (
+        Certificates::issue(system.path(), &[]),
+        Certificates::issue(custom.path(), &[]),
+    );
+    let path = |certificates: &Certificates| certificates.ca().display().to_string();
+    let of_system = ("SSL_CERT_FILE", &*path(&system));
+    for certificates in [&system, &custom] {
+        let server = Rclone::start(Some(certificates)).await;
+        let told = child(server.endpoint(), &[of_system, (CA, &path(&custom))]).await;
+        assert_eq!(told, "came back");
+    }
+    let server = Rclone::start(Some(&custom)).await;
+    let told = child(server.endpoint(), &[of_system]).await;
+    assert!(
+        told.contains("not signed by a CA that is trusted"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn an_endpoint_with_an_ipv6_address_is_reached_and_signed_for() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join(BUCKET)).unwrap();
+    let listener = TcpListener::bind("[::1]:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let service = s3_server::service(dir.path(), ACCESS_KEY, SECRET_KEY);
+    let serving = tokio::spawn(s3_server::serve(listener, service));
+    let _serving = AbortOnDropHandle::new(serving);
+    let store = S3Store::open(&config(endpoint)).unwrap();
+    put(&store, "snapshot", b"{}").await.unwrap();
+    assert_eq!(get(&store, "snapshot").await.unwrap(), b"{}");
+}
+
+#[tokio::test]
 async fn a_certificate_that_nobody_vouches_for_is_taken_only_where_that_was_asked_for() {
     let dir = tempfile::tempdir().unwrap();
     let certificates = Certificates::issue_exactly(dir.path(), &["another"], Validity::Expired);

@@ -155,7 +155,8 @@ impl LineFault {
 fn certificate(bad: &CertificateError, endpoint: &str) -> (String, Option<String>) {
     use CertificateError as Bad;
     let (fault, hint) = match bad {
-        Bad::UnknownIssuer => (
+        // A signature is bad where the trusted CA has the issuer's name and another key.
+        Bad::UnknownIssuer | Bad::BadSignature => (
             "is not signed by a CA that is trusted".to_owned(),
             "give the CA that signed the server's certificate as custom_ca",
         ),
