@@ -37,6 +37,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// How many more there are.
     pub unlisted: u64,
+    /// Whether a whole [`index`](crate::index) of it was told.
+    pub indexed: bool,
 }
 
 impl Report {
@@ -51,6 +53,7 @@ impl Report {
                 .into_iter()
                 .collect(),
             unlisted: 0,
+            indexed: false,
         }
     }
 
@@ -83,8 +86,8 @@ pub fn verify(file: &dyn ReadAt, heed: Heed<'_>) -> Result<Report, SnapshotError
 
 /// As [`verify`], and tells an [`index`](crate::index) of the keys to `tell`, piece by piece.
 ///
-/// What was told is an index where the report is proved, and no revision too great for one; else
-/// it has no end, and nobody believes it.
+/// What was told is an index where the report says so: of what is proved, and has no revision too
+/// great for one. Else it has no end, and nobody believes it.
 pub fn verify_and_index(
     file: &dyn ReadAt,
     heed: Heed<'_>,
@@ -117,6 +120,7 @@ fn report(
         status,
         findings: reading.findings,
         unlisted: reading.unlisted,
+        indexed: reading.indexed,
     })
 }
 
@@ -179,6 +183,7 @@ struct Reading<'f, 'h> {
     findings: Vec<Finding>,
     unlisted: u64,
     told: u64,
+    indexed: bool,
 }
 
 impl<'f, 'h> Reading<'f, 'h> {
@@ -194,6 +199,7 @@ impl<'f, 'h> Reading<'f, 'h> {
             findings: Vec::new(),
             unlisted: 0,
             told: 0,
+            indexed: false,
         })
     }
 
@@ -246,7 +252,7 @@ impl<'f, 'h> Reading<'f, 'h> {
             status.live_keys = status.live_keys.saturating_add(latest.count());
         }
         if let Some(index) = index {
-            index.finish();
+            self.indexed = index.finish();
         }
         let meta = database.meta();
         status.total_size = meta.size();

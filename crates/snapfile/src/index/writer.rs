@@ -43,10 +43,10 @@ impl<'t> Writer<'t> {
     }
 
     /// Tells the end. Without it what was told is no index; it is left out where a key could not
-    /// be listed.
-    pub(crate) fn finish(mut self) {
+    /// be listed. Returns whether it was told.
+    pub(crate) fn finish(mut self) -> bool {
         if !self.is_whole {
-            return;
+            return false;
         }
         self.end_block();
         let count = self.count.to_le_bytes();
@@ -54,6 +54,7 @@ impl<'t> Writer<'t> {
         let version = VERSION.to_le_bytes();
         let checksum = super::checksum(&[&footer, &version]);
         (self.tell)(&[&footer[..], &checksum, &version, &super::MAGIC].concat());
+        true
     }
 
     /// Tells the block that is full, or the last.

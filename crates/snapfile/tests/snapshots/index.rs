@@ -23,7 +23,9 @@ fn index_of(snapshot: &dyn ReadAt) -> (Report, Vec<u8>) {
     let report = verify_and_index(snapshot, &mut heed, &mut |piece| {
         index.extend_from_slice(piece);
     });
-    (report.unwrap(), index)
+    let report = report.unwrap();
+    assert_eq!(report.indexed, report.is_proved());
+    (report, index)
 }
 
 fn live(snapshot: &dyn ReadAt) -> Vec<OwnedKey> {
