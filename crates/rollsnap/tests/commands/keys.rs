@@ -58,13 +58,19 @@ async fn a_machine_that_gives_keys_out_needs_none_in_the_configuration() {
     aws.give(ACCESS_KEY, SECRET_KEY);
     let save = |name: &str| {
         let save = Program::new(["save", "--name", name, "--bucket-name", Bucket::NAME]);
-        let save = save.args(["--s3-endpoint", &bucket.endpoint()]);
+        let save = save.env("ROLLSNAP_S3_ENDPOINT", bucket.endpoint());
         save.etcd(&etcd).dir(dir.path()).env("RUST_LOG", "trace")
     };
     let by_agent = save("agent").env("AWS_CONTAINER_CREDENTIALS_FULL_URI", aws.agent());
     let token = by_agent.env("AWS_CONTAINER_AUTHORIZATION_TOKEN", "canary-of-the-agent");
     assert!(token.run().await.ok().contains("copied to s3://"));
-    let by_instance = save("instance").env("AWS_EC2_METADATA_SERVICE_ENDPOINT", aws.endpoint());
+    // What lives on the machine's own link is asked without a proxy.
+    let by_name = bucket.endpoint().replace("127.0.0.1", "localhost");
+    let by_instance = save("instance")
+        .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", aws.endpoint())
+        .env("HTTP_PROXY", "http://127.0.0.1:1")
+        .env("NO_PROXY", "localhost")
+        .env("ROLLSNAP_S3_ENDPOINT", by_name);
     assert!(by_instance.run().await.ok().contains("copied to s3://"));
 }
 

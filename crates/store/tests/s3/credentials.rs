@@ -393,14 +393,48 @@ async fn a_role_is_taken_on_with_the_signature_of_its_source() {
     );
     // Another source is another question, also for a store that holds keys by the first.
     assert_eq!(store.list("").await.unwrap_err().kind(), ErrorKind::Denied);
+}
 
-    // From a container's agent to a role.
-    world.aws.give(aws_peer::ACCESS_KEY, aws_peer::SECRET_KEY);
-    let by_agent = profile.replace("source_profile = base", "credential_source = EcsContainer");
-    fs::write(&config, by_agent).unwrap();
-    let refusal = world.with_agent().refusal().await;
-    let words = "does not know the access key";
-    holds(&refusal.to_string(), &[words]);
+#[tokio::test]
+async fn a_role_is_taken_on_by_the_environment_an_agent_or_a_web_identity_too() {
+    let profile = |rest: &str| format!("[profile backup]\nrole_arn = arn:role\n{rest}\n");
+    let world = World::new().await.with_token_service();
+    let config = world.file(".aws/config", &profile("credential_source = Environment"));
+    // A profile that is asked for by name counts before the keys of the environment.
+    let world = world
+        .with("AWS_ACCESS_KEY_ID", aws_peer::ACCESS_KEY)
+        .with("AWS_SECRET_ACCESS_KEY", aws_peer::SECRET_KEY);
+    let by_name = world.surroundings().with_profile("backup");
+    let store = world.store_by(CredentialSource::Chain(by_name));
+    store.list("").await.unwrap();
+    holds(
+        &store.credentials_told().await.unwrap(),
+        &["profile backup of ", ": role arn:role (not environment"],
+    );
+
+    // The agent gives what the token service takes, which then gives what the bucket takes.
+    let world = World::new().await.with_token_service().with_agent();
+    let world = world
+        .with("AWS_CONFIG_FILE", &config)
+        .with("AWS_PROFILE", "backup");
+    fs::write(&config, profile("credential_source = EcsContainer")).unwrap();
+    let gives = |access_key: &str, secret_key: &str| Answer::Gives {
+        access_key: access_key.into(),
+        secret_key: secret_key.into(),
+        minutes: 60,
+    };
+    world.aws.say([
+        gives(aws_peer::ACCESS_KEY, aws_peer::SECRET_KEY),
+        gives(ACCESS_KEY, SECRET_KEY),
+    ]);
+    world.store().list("").await.unwrap();
+
+    let token = world.file("token", "identity-canary");
+    let by_identity = profile(&format!("web_identity_token_file = {token}"));
+    fs::write(&config, by_identity).unwrap();
+    world.store().list("").await.unwrap();
+    let asked = world.aws.asked();
+    holds(&asked[2].form, &["WithWebIdentity", "identity-canary"]);
 }
 
 #[tokio::test]

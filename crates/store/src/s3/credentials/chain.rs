@@ -52,7 +52,12 @@ pub(super) async fn look(surroundings: &Surroundings) -> Result<Find, NoKeys> {
             None
         }
     };
-    if let Some(find) = found(environment(surroundings)?) {
+    let environment = match surroundings.profile() {
+        // Who names a profile means that one.
+        Some(profile) => Look::Nothing(format!("environment: the profile {profile} is asked for")),
+        None => environment(surroundings)?,
+    };
+    if let Some(find) = found(environment) {
         return Ok(find);
     }
     if let Some(find) = found(profile::look(surroundings).await?) {
@@ -79,10 +84,6 @@ pub(super) fn nothing(passed: &[String]) -> NoKeys {
 
 /// The keys in the environment.
 pub(super) fn environment(surroundings: &Surroundings) -> Result<Look, NoKeys> {
-    if let Some(profile) = surroundings.profile() {
-        let why = format!("environment: the profile {profile} is asked for");
-        return Ok(Look::Nothing(why));
-    }
     let (access, secret) = match (surroundings.get(ACCESS_KEY), surroundings.get(SECRET_KEY)) {
         (Some(access), Some(secret)) => (access, secret),
         (None, None) => {
