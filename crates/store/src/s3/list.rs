@@ -1,5 +1,9 @@
 //! A listing: pages to the end, or an error.
 //!
+//! One request for each thousand objects and none for each. Memory: 56 bytes and its name for each
+//! object of ours (the list grows by doubling), and one page, about 1 MiB while it is read: 100,000
+//! objects are about 14 MB.
+//!
 //! `encoding-type=url` is not asked for: s3s echoes it without encoding anything, so a reply that
 //! claims it cannot be trusted, and every key that is an [`ObjectName`] stands in XML as it is.
 
@@ -7,8 +11,9 @@ use chrono::{DateTime, Utc};
 use reqwest::Method;
 use s3::serde_types::{ListBucketResult, Object};
 
+use super::call::Call;
 use super::error::Fault;
-use super::request::{BucketClient, Call, Reply};
+use super::request::{BucketClient, Reply};
 use crate::{ObjectInfo, ObjectName};
 
 /// More pages than any bucket of snapshots has: a server that never ends a listing is an error.

@@ -13,6 +13,7 @@
 //! | `transport` | the HTTP client, its trust roots, and progress instead of deadlines |
 //! | `region` | which region signs: written, seen in the host name, asked, or told by an error |
 //! | `clock` | the time here, and the server's, by which requests are signed |
+//! | `call` | what a request asks for |
 //! | `request` | one request: sign, send, try again |
 //! | `sign` | its signature |
 //! | `writing` | what every object is written with beside its bytes |
@@ -29,6 +30,7 @@
 mod ability;
 mod address;
 mod ca;
+mod call;
 mod clock;
 pub mod config;
 mod credentials;

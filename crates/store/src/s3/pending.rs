@@ -8,8 +8,9 @@ use chrono::{DateTime, Utc};
 use reqwest::Method;
 use serde::Deserialize;
 
+use super::call::Call;
 use super::error::Fault;
-use super::request::{BucketClient, Call};
+use super::request::BucketClient;
 use crate::ObjectName;
 
 /// More pages than there can be parts in ten thousand, or uploads anybody left behind.

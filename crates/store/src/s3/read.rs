@@ -12,9 +12,9 @@ use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderValue, IF_
 use reqwest::{Method, Response};
 use tokio::time::sleep;
 
+use super::call::Call;
 use super::error::Fault;
 use super::identity::Identity;
-use super::request::Call;
 use super::target::Target;
 use crate::{BoxRead, ErrorKind, StoreError};
 

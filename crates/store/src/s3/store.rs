@@ -10,6 +10,7 @@ use futures_util::stream::{self, StreamExt as _};
 use reqwest::Method;
 use reqwest::header::HeaderValue;
 
+use super::call::Call;
 use super::clock::{CURE, stands};
 use super::config::S3Config;
 use super::identity::Seen;
@@ -17,7 +18,7 @@ use super::list;
 use super::pending;
 use super::probe::Trial;
 use super::read::Opened;
-use super::request::{BucketClient, Call};
+use super::request::BucketClient;
 use super::target::Target;
 use super::upload::{S3Upload, resume};
 use crate::{
@@ -27,9 +28,10 @@ use crate::{
 
 /// A folder of a bucket.
 ///
-/// An upload that is dropped without commit or abort may leave parts in the bucket that no
-/// listing shows and somebody pays for: give the bucket a lifecycle rule that ends incomplete
-/// uploads. On every error that the upload itself returns they have been removed.
+/// An upload that is dropped without commit or abort leaves parts in the bucket that no listing
+/// shows and somebody pays for: [`resume`](Store::resume), [`forget`](Store::forget) or
+/// [`sweep`](Store::sweep) ends that, or a lifecycle rule of the bucket. On every error that the
+/// upload itself returns they have been removed, as far as the server could be reached.
 #[derive(Debug)]
 pub struct S3Store {
     client: Arc<BucketClient>,

@@ -101,7 +101,9 @@ impl Transport {
                     }
                 }
                 // What we hold back ourselves is no stall of the line.
-                () = sleep(patience), if !progress.held_back.load(Ordering::Acquire) => return Err(LineFault::Stalled(patience)),
+                () = sleep(patience), if !progress.is_held_back() => {
+                    return Err(LineFault::Stalled(patience));
+                }
             }
         }
     }
@@ -148,6 +150,10 @@ struct Progress {
 }
 
 impl Progress {
+    fn is_held_back(&self) -> bool {
+        self.held_back.load(Ordering::Acquire)
+    }
+
     fn hold_back(&self, held_back: bool) {
         self.held_back.store(held_back, Ordering::Release);
         self.moved.notify_one();

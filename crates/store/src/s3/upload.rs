@@ -27,7 +27,7 @@ use self::parts::Parts;
 use self::plan::Plan;
 use self::ticket::Begun;
 use super::ability::Asked;
-use super::request::Call;
+use super::call::Call;
 use super::target::Target;
 use crate::{ErrorKind, ObjectInfo, StoreError, Terms, Ticket, Upload, mapped};
 

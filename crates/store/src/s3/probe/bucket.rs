@@ -6,10 +6,11 @@ use reqwest::header::DATE;
 use serde::Deserialize;
 
 use super::{NAME, Told, Trial, held, weak};
+use crate::s3::call::Call;
 use crate::s3::clock::{CURE, stands};
 use crate::s3::error::Fault;
 use crate::s3::list;
-use crate::s3::request::{Call, Reply};
+use crate::s3::request::Reply;
 use crate::{ErrorKind, Outcome, StoreError};
 
 /// Seconds by which the clocks may differ: a certificate, a name and a `Date` to the second all

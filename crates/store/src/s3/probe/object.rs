@@ -7,8 +7,9 @@ use reqwest::Method;
 use reqwest::header::{HeaderName, HeaderValue, IF_NONE_MATCH};
 
 use super::{NAME, OF_AN_OBJECT, Told, Trial, held, weak};
+use crate::s3::call::Call;
 use crate::s3::error::Fault;
-use crate::s3::request::{BucketClient, Call, Reply};
+use crate::s3::request::{BucketClient, Reply};
 use crate::{ErrorKind, Outcome, StoreError};
 
 const FIRST: &[u8] = b"rollsnap tries this bucket out; this object may be deleted\n";

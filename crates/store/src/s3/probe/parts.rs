@@ -10,9 +10,10 @@ use s3::serde_types::InitiateMultipartUploadResponse;
 use super::object::{Sample, if_new};
 use super::{OF_PARTS, Told, held, weak};
 use crate::Outcome;
+use crate::s3::call::Call;
 use crate::s3::error::Fault;
 use crate::s3::pending;
-use crate::s3::request::{Call, Reply};
+use crate::s3::request::Reply;
 
 /// The only part, which may be smaller than 5 MiB because it is the last.
 const PART: &[u8] = b"rollsnap tries an upload in parts out; this object may be deleted\n";

@@ -15,8 +15,9 @@ use reqwest::header::{
 use super::parts::Parts;
 use super::{MARK, S3Upload};
 use crate::s3::ability::Asked;
+use crate::s3::call::{CHECKSUM, Call};
 use crate::s3::error::Fault;
-use crate::s3::request::{CHECKSUM, Call, Reply};
+use crate::s3::request::Reply;
 use crate::{ErrorKind, ObjectInfo, StoreError};
 
 /// Asks for the checksum in the reply to a HEAD.

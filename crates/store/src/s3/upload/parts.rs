@@ -13,9 +13,9 @@ use tokio::task::JoinSet;
 
 use super::plan::{MAX_PARTS, Plan};
 use super::ticket::Begun;
+use crate::s3::call::Call;
 use crate::s3::error::Fault;
 use crate::s3::pending;
-use crate::s3::request::Call;
 use crate::s3::sign::Digest;
 use crate::s3::target::Target;
 use crate::{ErrorKind, StoreError};
