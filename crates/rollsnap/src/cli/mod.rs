@@ -196,8 +196,7 @@ pub fn command() -> Command {
         .subcommands(prove::commands())
         .subcommand(hashkv::command())
         .subcommands(look::commands())
-        .subcommand(check::command())
-        .subcommand(config())
+        .subcommands([check::command(), config()])
         .subcommand(printing(verb(
             "version",
             "Tells which program this is",
