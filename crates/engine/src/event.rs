@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use rollsnap_etcd::SourceError;
-use rollsnap_store::{Location, ObjectName, StoreError};
+use rollsnap_store::{Location, ObjectName, Remark, StoreError};
 
 use crate::SnapshotName;
 use crate::manifest::Manifest;
@@ -59,6 +59,14 @@ pub enum Event<'a> {
         name: &'a SnapshotName,
         /// Why.
         error: &'a SourceError,
+    },
+    /// The index of a snapshot's keys could not be written. It is read through where a key is
+    /// wanted.
+    NotIndexed {
+        /// Which.
+        name: &'a SnapshotName,
+        /// Why.
+        error: &'a StoreError,
     },
     /// A snapshot's content is not what it should be: it was moved aside.
     Quarantined(&'a Quarantined),
@@ -153,6 +161,13 @@ pub enum Event<'a> {
         name: &'a SnapshotName,
         /// Where.
         location: &'a Location,
+    },
+    /// Something was found out about the bucket while it was used; nothing failed for it.
+    Remarked {
+        /// Where.
+        location: &'a Location,
+        /// What, and the cure.
+        remark: &'a Remark,
     },
     /// What uploads left in the bucket could not be looked for. Tried again, and told once until
     /// that succeeds.

@@ -162,6 +162,12 @@ impl Rounds {
             Err(RoundError::There(error)) => self.down(&mirror, &error, guard).await,
             Err(RoundError::Here(error)) => self.cannot_see(&mirror, &error),
         }
+        for remark in mirror.remote.remarks() {
+            mirror.observer.tell(Event::Remarked {
+                location: mirror.remote.location(),
+                remark: &remark,
+            });
+        }
         self.mirror = Some(mirror);
         is_paid
     }

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use rollsnap_store::{
-    BoxRead, Effort, ErrorKind, Location, ObjectInfo, ObjectName, Probe, ReadBack, Store,
+    BoxRead, Effort, ErrorKind, Location, ObjectInfo, ObjectName, Probe, ReadBack, Remark, Store,
     StoreError, Terms, Ticket, Upload,
 };
 use tokio::runtime::Handle;
@@ -103,8 +103,11 @@ impl Store for Tended {
     async fn begin(&self, name: &ObjectName, terms: Terms) -> Result<Box<dyn Upload>, StoreError> {
         // Counted before it exists: nobody must think in between that there is none.
         let token = self.uploads.token();
-        let upload = self.inner.begin(name, terms).await?;
         let note = self.note(name, false).filter(|_| !terms.replaces);
+        if let Some(note) = &note {
+            note.forget_earlier(&*self.inner).await?;
+        }
+        let upload = self.inner.begin(name, terms).await?;
         Ok(self.tend(upload, note, token))
     }
 
@@ -136,12 +139,24 @@ impl Store for Tended {
         self.inner.probe(effort).await
     }
 
+    fn remarks(&self) -> Vec<Remark> {
+        self.inner.remarks()
+    }
+
     async fn read(
         &self,
         name: &ObjectName,
         range: Option<Range<u64>>,
     ) -> Result<BoxRead, StoreError> {
         self.inner.read(name, range).await
+    }
+
+    async fn read_part(
+        &self,
+        object: &ObjectInfo,
+        range: Range<u64>,
+    ) -> Result<BoxRead, StoreError> {
+        self.inner.read_part(object, range).await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectInfo>, StoreError> {
@@ -164,6 +179,16 @@ struct Note {
 }
 
 impl Note {
+    /// Frees what a run that died in this very second sent of its snapshot of the same name: the
+    /// new ticket takes the place of the old one.
+    async fn forget_earlier(&self, remote: &dyn Store) -> Result<(), StoreError> {
+        match self.tickets.find(&self.object).await {
+            Ok(Some(ticket)) => remote.forget(&self.object, &ticket).await,
+            // Where it cannot be read, the sweep of a later day frees it.
+            Ok(None) | Err(_) => Ok(()),
+        }
+    }
+
     /// Writes a ticket down, once. Where that fails the upload goes on without: it is then
     /// aborted if it is dropped, as it would be without a ticket.
     async fn write(&mut self, ticket: Option<Ticket>) {

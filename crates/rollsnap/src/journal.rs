@@ -52,6 +52,12 @@ impl Observer for Journal {
                 hint = error.hint(),
                 "Cannot compare a snapshot with what the members hold"
             ),
+            Event::NotIndexed { name, error } => warn!(
+                name = %name,
+                error = %chain(error),
+                hint = error.hint(),
+                "Cannot write the index of a backup's keys"
+            ),
             Event::Quarantined(quarantined) => tell_quarantined(quarantined),
             Event::ProofFailed { name, error } => warn!(
                 name = %name,
@@ -122,6 +128,13 @@ impl Observer for Journal {
                 name = %name,
                 location = %location,
                 "Backup is under a lock; it is deleted once that ends"
+            ),
+            Event::Remarked { location, remark } => warn!(
+                part = "bucket",
+                location = %location,
+                found = remark.message,
+                hint = remark.hint,
+                "The set-up has a weakness"
             ),
             Event::SweepFailed { location, error } => {
                 tell_trouble(

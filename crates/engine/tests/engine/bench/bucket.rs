@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use rollsnap_store::{
-    BoxRead, ErrorKind, Location, ObjectInfo, ObjectName, ReadBack, Store, StoreError, Terms,
-    Ticket, Upload,
+    BoxRead, ErrorKind, Location, ObjectInfo, ObjectName, ReadBack, Remark, Store, StoreError,
+    Terms, Ticket, Upload,
 };
 use tokio::time::sleep;
 
@@ -22,6 +22,7 @@ struct State {
     pace: Duration,
     read_pace: Duration,
     deletes: Deletes,
+    remarks: Vec<Remark>,
 }
 
 /// What becomes of a deletion.
@@ -51,6 +52,14 @@ impl Ways {
 
     pub(crate) fn deletes(&self, deletes: Deletes) {
         self.state().deletes = deletes;
+    }
+
+    /// Finds this out about itself.
+    pub(crate) fn remark(&self, message: &str) {
+        self.state().remarks.push(Remark {
+            message: message.to_owned(),
+            hint: String::from("see to it"),
+        });
     }
 
     async fn walk_to(&self, name: &ObjectName) {
@@ -104,6 +113,10 @@ impl<S: Store> Store for Bucket<S> {
 
     async fn forget(&self, name: &ObjectName, ticket: &Ticket) -> Result<(), StoreError> {
         self.inner.forget(name, ticket).await
+    }
+
+    fn remarks(&self) -> Vec<Remark> {
+        std::mem::take(&mut self.ways.state().remarks)
     }
 
     async fn sweep(

@@ -24,6 +24,7 @@ pub(crate) enum Told {
         finding: String,
     },
     NotCompared(String),
+    NotIndexed(String),
     ProofFailed {
         name: String,
         error: String,
@@ -43,6 +44,7 @@ pub(crate) enum Told {
     HeldBack(String),
     Locked(String),
     SweepFailed(String),
+    Remarked(String),
     RemoteDown {
         error: String,
         owed: usize,
@@ -198,6 +200,7 @@ impl Observer for Diary {
                 finding: quarantined.finding().to_owned(),
             },
             Event::NotCompared { error, .. } => Told::NotCompared(chain(error)),
+            Event::NotIndexed { error, .. } => Told::NotIndexed(chain(error)),
             Event::ProofFailed { name, error } => Told::ProofFailed {
                 name: name.to_string(),
                 error: chain(error),
@@ -219,6 +222,7 @@ impl Observer for Diary {
             Event::Replaced { manifest, .. } => Told::Replaced(manifest.name.to_string()),
             Event::HeldBack { name, .. } => Told::HeldBack(name.to_string()),
             Event::Locked { name, .. } => Told::Locked(name.to_string()),
+            Event::Remarked { remark, .. } => Told::Remarked(remark.message.clone()),
             Event::SweepFailed { error, .. } => Told::SweepFailed(chain(error)),
             Event::RemoteDown { error, owed, .. } => Told::RemoteDown {
                 error: chain(error),

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use rollsnap_store::{
-    BoxRead, Location, ObjectInfo, ObjectName, ReadBack, Spool, SpoolStore, Store, StoreError,
-    Tail, Terms, Ticket, Upload,
+    BoxRead, Location, ObjectInfo, ObjectName, ReadBack, Remark, Spool, SpoolStore, Store,
+    StoreError, Tail, Terms, Ticket, Upload,
 };
 use tokio::sync::watch;
 use tokio::task::yield_now;
@@ -114,6 +114,10 @@ impl<S: Store> Store for Gated<S> {
         let done = self.inner.forget(name, ticket).await;
         self.gate.leave().await;
         done
+    }
+
+    fn remarks(&self) -> Vec<Remark> {
+        self.inner.remarks()
     }
 
     async fn sweep(
