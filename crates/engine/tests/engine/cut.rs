@@ -171,6 +171,31 @@ async fn a_ticket_is_of_use_for_its_own_bucket_alone() {
     assert_eq!(mine.find(&name).await.unwrap(), None);
 }
 
+/// Names tell the second: a run that is started anew at once may save under the same one.
+#[tokio::test(start_paused = true)]
+async fn what_a_run_sent_that_died_in_this_very_second_is_freed_by_the_next() {
+    let world = World::new();
+    let drafts = Arc::new(StoreDrafts {
+        drafts: world.drafts.clone(),
+        objects: world.local.clone(),
+    });
+    let tickets = Tickets::new(drafts, world.remote.location().clone());
+    let name = ObjectName::new(FIRST).unwrap();
+    let begun = world.remote.begin(&name, Terms::new_of(4000)).await;
+    let mut upload = begun.expect("memory");
+    let written = upload.write(Bytes::from(vec![7; 2000])).await;
+    written.expect("memory");
+    let ticket = upload.ticket().expect("it can be gone on with");
+    tickets.put(&name, &ticket).await.unwrap();
+    drop(upload);
+    assert_eq!((world.unfinished(), world.tickets().await), (1, 1));
+
+    world.run(MINUTE).await;
+    world.healed().await;
+    assert_eq!(world.proved(&world.remote).await, [FIRST]);
+    assert_eq!((world.unfinished(), world.tickets().await), (0, 0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_commands_left_is_freed_after_a_day_and_what_nobody_knows_after_a_week() {
     let mut world = World::new();

@@ -25,6 +25,7 @@ mod etcd_troubles;
 mod hashkv;
 mod json;
 mod keys;
+mod killed;
 mod log_lines;
 mod look;
 mod proven;
