@@ -70,7 +70,7 @@ impl<'a> Debt<'a> {
         let missing = self.missing();
         let is_missing = |name: &SnapshotName| missing.iter().any(|entry| entry.name == *name);
         then.retain(|entry| !is_missing(&entry.name));
-        then.extend(missing.iter().map(|entry| Entry::clone(entry)));
+        then.extend(missing.iter().copied().cloned());
         let verdicts = plan(&then).into_iter();
         verdicts
             .filter(|verdict| verdict.fate.is_delete() && is_missing(&verdict.name))

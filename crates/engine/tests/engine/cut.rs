@@ -48,10 +48,11 @@ fn resumed(world: &World) -> Vec<u64> {
 
 /// Pieces of an upload that nobody ends.
 async fn abandoned(world: &World, name: &str) {
-    let name = ObjectName::new(name).unwrap();
+    let name = ObjectName::new(name).expect("a name");
     let begun = world.remote.begin(&name, Terms::new_of(4000)).await;
-    let mut upload = begun.unwrap();
-    upload.write(Bytes::from(vec![7; 2000])).await.unwrap();
+    let mut upload = begun.expect("memory");
+    let written = upload.write(Bytes::from(vec![7; 2000])).await;
+    written.expect("memory");
 }
 
 #[tokio::test(start_paused = true)]
@@ -314,7 +315,7 @@ async fn an_uploader_that_was_paused_finds_its_copy_made_by_another() {
         let copied = mirror::copy(&world.local, &world.remote, entry, manifest).await;
         copied.unwrap();
     };
-    paused(&world, by_hand).await;
+    paused(&world, Box::pin(by_hand)).await;
     world.healed().await;
     let told = |told: &Told| matches!(told, Told::NotCopied { .. });
     assert_eq!(world.diary.count(told), 0, "{:?}", world.diary.told());

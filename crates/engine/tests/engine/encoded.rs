@@ -9,6 +9,7 @@ use rollsnap_engine::manifest::Content;
 use rollsnap_snapfile::ReadAt;
 use rollsnap_store::memory::Memory;
 use rollsnap_store::{ObjectName, ReadBack, SpoolStore};
+use sha2::{Digest as _, Sha256};
 
 use crate::bench::database::golden;
 use crate::bench::{content, decode};
@@ -119,6 +120,21 @@ proptest! {
             let size = usize::try_from(pages.size().unwrap().min(1 << 20)).unwrap();
             let _ = pages.read_at(0, &mut vec![0; size]);
         }
+    }
+}
+
+#[test]
+fn stored_bytes_never_exceed_the_bound_that_a_bucket_is_told() {
+    // What cannot be compressed is what grows.
+    let blocks = (0..FRAME as u64 / 8).flat_map(|i| Sha256::digest(i.to_le_bytes()));
+    let noise: Vec<u8> = blocks.take(2 * FRAME + 5).collect();
+    for len in [0, 1, FRAME - 1, FRAME, FRAME + 1, noise.len()] {
+        let stored = encode(&noise[..len], FRAME).len() as u64;
+        let bound = Codec::Zstd.at_most(len as u64);
+        // At most the rest of a frame too much, and 1 % of it all.
+        let most = stored + FRAME as u64 + (32 << 10);
+        assert!((stored..most).contains(&bound), "{len}: {stored} {bound}");
+        assert_eq!(Codec::None.at_most(len as u64), len as u64);
     }
 }
 
