@@ -1,6 +1,6 @@
 //! What a store holds: snapshots with their manifests, and what we did not make.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -20,6 +20,8 @@ pub struct Catalog {
     pub entries: Vec<Entry>,
     /// Manifests whose snapshot is gone: a deletion was cut short.
     pub orphans: Vec<Manifest>,
+    /// Names that an index of keys has.
+    pub indexed: BTreeSet<SnapshotName>,
 }
 
 /// One snapshot of a store.
@@ -141,10 +143,14 @@ impl Reader {
     pub async fn read(&mut self, store: &dyn Store) -> Result<Catalog, StoreError> {
         let mut snapshots = Vec::new();
         let mut manifests = Vec::new();
+        let mut indexed = BTreeSet::new();
         for object in store.list("").await? {
             match Part::of(&object.name) {
                 Some(Part::Stored(name, codec)) => snapshots.push((name, codec, object)),
                 Some(Part::Manifest(name)) => manifests.push((name, object)),
+                Some(Part::Index(name)) => {
+                    indexed.insert(name);
+                }
                 None => {}
             }
         }
@@ -173,7 +179,11 @@ impl Reader {
         }
         let mut orphans: Vec<_> = told.into_values().filter_map(Result::ok).collect();
         orphans.sort_by(|a, b| a.name.cmp(&b.name));
-        self.last = Catalog { entries, orphans };
+        self.last = Catalog {
+            entries,
+            orphans,
+            indexed,
+        };
         Ok(self.last.clone())
     }
 

@@ -9,24 +9,27 @@ use std::thread;
 
 use async_trait::async_trait;
 use rollsnap_snapfile::mvcc::{Status, hash_kv};
-use rollsnap_snapfile::{Digest, ReadAt, Report, SnapshotError, Trailer, verify};
+use rollsnap_snapfile::{Digest, ReadAt, Report, SnapshotError, Trailer, verify_and_index};
 use rollsnap_store::ReadBack;
 use tokio::sync::oneshot;
 
 use crate::Codec;
 use crate::codec::{Seekable, pages};
 use crate::image::{Access, Image, ImageError, Scratch};
+use crate::key_index::{Gathered, Pieces};
 use crate::manifest::Contents;
 
 /// Reads a stored snapshot through and says what is wrong with it.
 #[async_trait]
 pub trait Examiner: Send + Sync + fmt::Debug {
-    /// Examines one. Dropping the future ends the work within some hundred KiB.
+    /// Examines one, and tells the index of its keys as it goes. Dropping the future ends the work
+    /// within some hundred KiB.
     async fn examine(
         &self,
         stored: Box<dyn ReadBack>,
         codec: Codec,
         progress: Progress,
+        index: Pieces,
     ) -> Result<Examined, ExamineError>;
 
     /// What each of the cuts of a sound snapshot hashes to, as a member's `HashKV` would; `None`
@@ -65,6 +68,8 @@ pub struct Examined {
     pub altered: bool,
     /// What is wrong; nothing, if it holds.
     pub findings: Vec<String>,
+    /// Whether a whole index of its keys was told.
+    pub indexed: bool,
 }
 
 /// Why nothing is known after an examination.
@@ -131,10 +136,11 @@ impl Examiner for Deep {
         stored: Box<dyn ReadBack>,
         codec: Codec,
         progress: Progress,
+        index: Pieces,
     ) -> Result<Examined, ExamineError> {
         let scratch = self.scratch.clone();
         let work = move |stopped: &_| match unpacked(stored, codec, &scratch, stopped) {
-            Ok(pages) => examine(&*pages, &progress, stopped),
+            Ok(pages) => examine(&*pages, &progress, Gathered::new(index), stopped),
             Err(Unpacked::Ended) => Err(ExamineError::Ended),
             Err(Unpacked::Read(error)) => unread(error),
         };
@@ -235,6 +241,7 @@ fn unpacked(
 fn examine(
     pages: &dyn ReadAt,
     progress: &Progress,
+    mut index: Gathered,
     stopped: &AtomicBool,
 ) -> Result<Examined, ExamineError> {
     let mut heed = |now: rollsnap_snapfile::Progress| {
@@ -244,8 +251,11 @@ fn examine(
         }
         ControlFlow::Continue(())
     };
-    match verify(pages, &mut heed) {
-        Ok(report) => Ok(Examined::from(&report)),
+    match verify_and_index(pages, &mut heed, &mut |piece| index.push(piece)) {
+        Ok(report) => {
+            index.finish();
+            Ok(Examined::from(&report))
+        }
         Err(SnapshotError::Read(error)) => unread(error),
         Err(SnapshotError::Stopped) => Err(ExamineError::Ended),
         Err(error) => Ok(Examined {
@@ -293,6 +303,7 @@ impl From<&Report> for Examined {
             stored: None,
             altered: database.is_none(),
             findings,
+            indexed: report.indexed,
         }
     }
 }

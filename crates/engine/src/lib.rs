@@ -15,6 +15,7 @@ pub mod event;
 pub mod examine;
 pub mod follow;
 pub mod image;
+pub mod key_index;
 pub mod kind;
 mod leftovers;
 pub mod look;

@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{Kind, image};
 
+pub use rollsnap_snapfile::index::{IndexError, get_by_index};
 pub use rollsnap_snapfile::mvcc::{
     BucketUsage, Change, Fate, HashKv, LiveKey, Member, OwnedKey, Record, Revision, Status, Stored,
     Usage, cluster_id, get, hash_kv, live, revisions, usage, versions,

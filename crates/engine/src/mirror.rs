@@ -24,7 +24,7 @@ use crate::reconcile::sweep_orphans;
 use crate::retention::{self, Ages, Guard, Retention};
 use crate::tickets::Tickets;
 use crate::transfer::{CopyError, Earlier, Transfer};
-use crate::{Clock, Manifest, SnapshotName};
+use crate::{Clock, Manifest, SnapshotName, key_index};
 
 pub use crate::transfer::{Copied, copy};
 
@@ -119,6 +119,7 @@ impl Mirror {
         self.pay(self.debt(&here, &there, guard), ages).await?;
 
         let there = self.seen.reader.read(&*self.remote).await?;
+        key_index::pay((&*self.local, &here), (&*self.remote, &there), guard).await?;
         self.clear_leftovers(self.debt(&here, &there, guard), ages)
             .await;
         swept.map_err(RoundError::Rotation)?;

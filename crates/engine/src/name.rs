@@ -5,9 +5,10 @@
 //! | `2018-05-04T18:40:16Z_etcd` | the snapshot, as etcd sent it |
 //! | `2018-05-04T18:40:16Z_etcd.zst` | the same, compressed |
 //! | `2018-05-04T18:40:16Z_etcd.manifest.json` | what is known of it |
+//! | `2018-05-04T18:40:16Z_etcd.keys.index` | where its keys lie |
 //!
-//! The manifest has two extensions on purpose: the old program downloads any object whose key
-//! without its last extension is the name, and would take `<name>.json` for a snapshot.
+//! What lies beside a snapshot has two extensions on purpose: the old program downloads any object
+//! whose key without its last extension is the name, and would take `<name>.json` for a snapshot.
 
 use std::fmt;
 
@@ -22,6 +23,7 @@ pub const MAX_LEN: usize = 200;
 const ROLLING_SUFFIX: &str = "_etcd";
 const ONE_OFF_PREFIX: &str = "rke_etcd_snapshot_";
 const MANIFEST_SUFFIX: &str = ".manifest.json";
+const INDEX_SUFFIX: &str = ".keys.index";
 
 /// The name of a snapshot, without the extension of its codec.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,7 +49,10 @@ pub enum SnapshotNameError {
     #[error("name of {0} bytes is too long: at most {MAX_LEN} are allowed")]
     Long(usize),
     /// It would be read as another snapshot's part.
-    #[error("name {0:?} ends like a part of a snapshot: leave out \".manifest.json\" and \".zst\"")]
+    #[error(
+        "name {0:?} ends like a part of a snapshot: leave out \".manifest.json\", \".keys.index\" \
+         and \".zst\""
+    )]
     Reserved(String),
 }
 
@@ -58,6 +63,8 @@ pub enum Part {
     Stored(SnapshotName, Codec),
     /// A snapshot's manifest.
     Manifest(SnapshotName),
+    /// The index of a snapshot's keys.
+    Index(SnapshotName),
 }
 
 impl SnapshotName {
@@ -82,7 +89,8 @@ impl SnapshotName {
             return Err(SnapshotNameError::Long(text.len()));
         }
         let name = ObjectName::new(text)?;
-        if text.ends_with(MANIFEST_SUFFIX) || text.ends_with(Codec::Zstd.extension()) {
+        let parts = [MANIFEST_SUFFIX, INDEX_SUFFIX, Codec::Zstd.extension()];
+        if parts.iter().any(|part| text.ends_with(part)) {
             return Err(SnapshotNameError::Reserved(text.to_owned()));
         }
         Ok(Self(name))
@@ -108,6 +116,11 @@ impl SnapshotName {
         self.with(MANIFEST_SUFFIX)
     }
 
+    /// The object that tells where its keys lie.
+    pub fn index(&self) -> ObjectName {
+        self.with(INDEX_SUFFIX)
+    }
+
     fn with(&self, suffix: &str) -> ObjectName {
         ObjectName::new(format!("{}{suffix}", self.0)).expect("MAX_LEN leaves room for a suffix")
     }
@@ -119,6 +132,9 @@ impl Part {
         let text = object.as_str();
         if let Some(name) = text.strip_suffix(MANIFEST_SUFFIX) {
             return SnapshotName::new(name).ok().map(Self::Manifest);
+        }
+        if let Some(name) = text.strip_suffix(INDEX_SUFFIX) {
+            return SnapshotName::new(name).ok().map(Self::Index);
         }
         match text.strip_suffix(Codec::Zstd.extension()) {
             Some(name) => SnapshotName::new(name)
@@ -201,6 +217,7 @@ mod tests {
     fn names_of_parts_are_not_given_to_snapshots() {
         for text in [
             "a.manifest.json",
+            "a.keys.index",
             "a.zst",
             "a/b",
             "..",
@@ -228,6 +245,7 @@ mod tests {
                         Part::of(&name.stored(codec)), Some(Part::Stored(name.clone(), codec)));
                 }
                 prop_assert_eq!(Part::of(&name.manifest()), Some(Part::Manifest(name.clone())));
+                prop_assert_eq!(Part::of(&name.index()), Some(Part::Index(name.clone())));
             }
         }
     }

@@ -15,7 +15,7 @@ use crate::follow::put_manifest;
 use crate::manifest::{MAX_MEMBERS, MemberHash, Method, Verdict, Verification};
 use crate::pipeline::Pipeline;
 use crate::quarantine::{Quarantined, move_aside};
-use crate::{Manifest, SnapshotName, image};
+use crate::{Manifest, SnapshotName, image, key_index};
 
 /// What came of a proof.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub enum Proof {
         manifest: Box<Manifest>,
         /// Why it was not compared with the members, where that was wanted.
         unasked: Option<SourceError>,
+        /// Why the index of its keys could not be written.
+        unindexed: Option<Box<StoreError>>,
     },
     /// It is not what it should be.
     Quarantined(Box<Quarantined>),
@@ -87,7 +89,7 @@ impl Pipeline {
     }
 
     async fn run_proof(&self, manifest: Manifest, progress: Progress) -> Result<Proof, Cause> {
-        let mut unasked = None;
+        let (mut unasked, mut unindexed) = (None, None);
         let judged = match (&self.examiner, manifest.verdict()) {
             // An earlier run died before it could move it.
             (_, Some(Verdict::Corrupt)) | (None, _) => manifest,
@@ -97,9 +99,18 @@ impl Pipeline {
                     return Ok(Proof::Gone);
                 };
                 let codec = manifest.stored.codec;
-                let found = examiner.examine(stored, codec, progress).await?;
+                let (tell, pieces) = key_index::pieces();
+                let (found, index) = tokio::join!(
+                    examiner.examine(stored, codec, progress, tell),
+                    key_index::take(&*self.local, &manifest.name, pieces),
+                );
+                let found = found?;
+                let is_indexed = found.indexed;
                 let mut judged = judge(manifest, found, self.clock.now(), began.elapsed());
                 if judged.verdict() == Some(Verdict::Held) {
+                    if is_indexed {
+                        unindexed = key_index::publish(index).await.err().map(Box::new);
+                    }
                     unasked = self.ask(&mut judged, &**examiner, began).await?;
                 }
                 put_manifest(&*self.local, &judged).await?;
@@ -108,7 +119,11 @@ impl Pipeline {
         };
         if judged.verdict() != Some(Verdict::Corrupt) {
             let manifest = Box::new(judged);
-            return Ok(Proof::Kept { manifest, unasked });
+            return Ok(Proof::Kept {
+                manifest,
+                unasked,
+                unindexed,
+            });
         }
         let moved = move_aside(&*self.local, &*self.quarantine, &judged).await?;
         Ok(moved.map_or(Proof::Gone, |moved| Proof::Quarantined(Box::new(moved))))

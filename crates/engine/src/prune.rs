@@ -69,7 +69,7 @@ pub async fn carry_out(
     Ok(deleted)
 }
 
-/// Deletes a snapshot and then its manifest.
+/// Deletes a snapshot, what lies beside it, and then its manifest.
 ///
 /// In this order a crash between the two leaves a manifest that tells of nothing, which is
 /// certainly ours and is swept at the next listing. The other way round it would leave a
@@ -80,5 +80,6 @@ pub async fn delete(
     codec: Codec,
 ) -> Result<(), StoreError> {
     store.delete(&name.stored(codec)).await?;
+    store.delete(&name.index()).await?;
     store.delete(&name.manifest()).await
 }

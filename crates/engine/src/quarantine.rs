@@ -74,7 +74,10 @@ pub async fn move_aside(
     let taken = quarantine.take(&object).await;
     match &taken {
         Err(error) if error.kind() != ErrorKind::NotFound => return taken.map(|()| None),
-        _ => objects.delete(&manifest.name.manifest()).await?,
+        _ => {
+            objects.delete(&manifest.name.index()).await?;
+            objects.delete(&manifest.name.manifest()).await?;
+        }
     }
     // It is out of the way, which is what the caller must know. The next one trims again.
     let _ = trim(room).await;

@@ -84,7 +84,7 @@ pub async fn content_of(store: &dyn Store, object: &ObjectName) -> Result<Conten
     })
 }
 
-/// Removes manifests of our own whose snapshot is gone.
+/// Removes manifests of our own whose snapshot is gone, and what lies beside them.
 ///
 /// Each is looked at once more before: a listing of many pages may have passed the place of a
 /// snapshot just before it came.
@@ -102,7 +102,11 @@ pub async fn sweep_orphans(
         let object = manifest.name.stored(manifest.stored.codec);
         let still = store.list(object.as_str()).await?;
         if still.iter().all(|info| info.name != object) {
-            match store.delete(&manifest.name.manifest()).await {
+            let removed = async {
+                store.delete(&manifest.name.index()).await?;
+                store.delete(&manifest.name.manifest()).await
+            };
+            match removed.await {
                 // It goes when its lock ends, and counts for nothing until then.
                 Err(error) if error.kind() == ErrorKind::Locked => continue,
                 done => done?,

@@ -30,7 +30,9 @@ pub async fn find(store: &dyn Store, name: &str) -> Result<Option<Found>, StoreE
     for extension in EXTENSIONS {
         let is_it = |object: &&ObjectInfo| {
             let rest = object.name.as_str().strip_prefix(name);
-            rest == Some(extension) && !matches!(Part::of(&object.name), Some(Part::Manifest(_)))
+            let beside = Part::of(&object.name);
+            let is_beside = matches!(beside, Some(Part::Manifest(_) | Part::Index(_)));
+            rest == Some(extension) && !is_beside
         };
         let Some(object) = objects.iter().find(is_it) else {
             continue;
@@ -75,7 +77,10 @@ pub async fn look(store: &dyn Store, object: ObjectInfo) -> Result<Found, StoreE
 }
 
 /// The bytes of a small object; `None` when it is absent, none when it is too large.
-pub(crate) async fn load(store: &dyn Store, name: &ObjectName) -> Result<Option<Vec<u8>>, StoreError> {
+pub(crate) async fn load(
+    store: &dyn Store,
+    name: &ObjectName,
+) -> Result<Option<Vec<u8>>, StoreError> {
     let mut pieces = match store.read(name, None).await {
         Ok(pieces) => pieces,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),

@@ -41,6 +41,7 @@ pub use form::Form;
 pub(crate) use found::load;
 pub use found::{Found, find, look};
 pub use remote::Remote;
+pub(crate) use remote::read as fetch;
 pub use scratch::Scratch;
 
 /// How much of a snapshot will be read.

@@ -64,13 +64,23 @@ impl Roller {
         } = end;
         let mut kept = None;
         match result {
-            Ok(Proof::Kept { manifest, unasked }) => {
+            Ok(Proof::Kept {
+                manifest,
+                unasked,
+                unindexed,
+            }) => {
                 self.observer.tell(Event::Verified {
                     manifest: &manifest,
                     took,
                 });
                 if let Some(error) = unasked {
                     self.observer.tell(Event::NotCompared {
+                        name: &name,
+                        error: &error,
+                    });
+                }
+                if let Some(error) = unindexed {
+                    self.observer.tell(Event::NotIndexed {
                         name: &name,
                         error: &error,
                     });

@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use rollsnap_engine::examine::{Deep, ExamineError, Examined, Examiner, Gentle, Progress};
 use rollsnap_engine::image::Scratch;
+use rollsnap_engine::key_index::Pieces;
 use rollsnap_engine::{Codec, Manifest};
 use rollsnap_snapfile::Digest;
 use rollsnap_store::{ReadBack, Store};
 use sha2::{Digest as _, Sha256};
+use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 use crate::bench::database::{GOLDEN_REVISION, golden};
@@ -26,9 +28,14 @@ fn silent() -> Progress {
     Arc::new(|_, _| {})
 }
 
+/// An index that nobody takes.
+fn unheard() -> Pieces {
+    mpsc::channel(1).0
+}
+
 async fn examine(bytes: impl Into<Bytes>, codec: Codec) -> Examined {
     let stored = Box::new(bytes.into());
-    let examined = deep().examine(stored, codec, silent()).await;
+    let examined = deep().examine(stored, codec, silent(), unheard()).await;
     examined.expect("memory can be read")
 }
 
@@ -159,7 +166,7 @@ async fn an_examination_that_is_dropped_ends_soon_and_leaves_no_thread() {
     let begun = spawn_blocking(move || (read.recv().is_ok(), read));
     let deep = deep();
     let (is_reading, read) = tokio::select! {
-        ended = deep.examine(Box::new(stored), Codec::None, silent()) => {
+        ended = deep.examine(Box::new(stored), Codec::None, silent(), unheard()) => {
             panic!("nobody gave it a turn: {ended:?}")
         }
         begun = begun => begun.unwrap(),
@@ -185,7 +192,9 @@ async fn its_thread_is_its_own_and_is_made_gentle_before_the_first_read() {
     let hears = Arc::clone(&steps);
     let progress: Progress = Arc::new(move |done, total| hears.lock().unwrap().push((done, total)));
     let stored = Box::new(golden());
-    deep.examine(stored, Codec::None, progress).await.unwrap();
+    deep.examine(stored, Codec::None, progress, unheard())
+        .await
+        .unwrap();
     assert_eq!(
         told.try_iter().collect::<Vec<_>>(),
         [Some("verify".to_owned())]
@@ -213,7 +222,9 @@ impl ReadBack for Sick {
 #[tokio::test]
 async fn a_disk_that_cannot_be_read_says_nothing_of_the_bytes() {
     for codec in [Codec::None, Codec::Zstd] {
-        let examined = deep().examine(Box::new(Sick), codec, silent()).await;
+        let examined = deep()
+            .examine(Box::new(Sick), codec, silent(), unheard())
+            .await;
         assert!(
             matches!(examined, Err(ExamineError::Read(_))),
             "{examined:?}"

@@ -21,6 +21,7 @@ async fn before(codec: Codec) -> World {
     let mut world = World::new();
     world.codec = codec;
     world.retention = Retention::Count(2);
+    world.examiner.indexes();
     world.run(90 * MINUTE).await;
     world.healed().await;
     assert_eq!(world.diary.saved().len(), 2);

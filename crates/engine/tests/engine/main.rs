@@ -11,6 +11,7 @@ mod dropped;
 mod effects;
 mod encoded;
 mod examined;
+mod indexed;
 mod mirrored;
 mod read_back;
 mod recorded;

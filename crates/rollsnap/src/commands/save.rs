@@ -9,8 +9,9 @@ use rollsnap_engine::pipeline::{Order, Pipeline, Saved};
 use rollsnap_engine::proof::Proof;
 use rollsnap_engine::reconcile::complete_drafts;
 use rollsnap_engine::save_error::SaveError;
-use rollsnap_engine::{Kind, SnapshotName};
+use rollsnap_engine::{Kind, SnapshotName, key_index};
 use rollsnap_rke::duration::GoDuration;
+use rollsnap_store::StoreError;
 use serde::Serialize;
 
 use super::Context;
@@ -74,7 +75,13 @@ pub(super) async fn run(context: &Context, name: Option<&str>) -> Result<(), Fai
         bar.say(format!("to {}", store.location()));
         tokio::select! {
             result = upload.commit(&manifest) => match result {
-                Ok(_) => remote = Some(store.location().to_string()),
+                Ok(_) => {
+                    remote = Some(store.location().to_string());
+                    let copied = key_index::copy(&*pipeline.local, &**store, &manifest.name);
+                    if let Err(error) = copied.await {
+                        not_indexed(&manifest, error);
+                    }
+                }
                 Err(error) => failure = failure.or(Some(not_copied(&manifest, error.into()))),
             },
             () = context.orders.stop.cancelled() => {
@@ -113,7 +120,14 @@ async fn proved(
         }
     };
     match proof {
-        Ok(Proof::Kept { manifest, unasked }) => {
+        Ok(Proof::Kept {
+            manifest,
+            unasked,
+            unindexed,
+        }) => {
+            if let Some(error) = unindexed {
+                not_indexed(&manifest, *error);
+            }
             let failure = unasked.map(|error| not_compared(&manifest, error.into()));
             let failure = failure.or_else(|| disputed(&manifest));
             Ok((*manifest, failure))
@@ -133,6 +147,14 @@ async fn proved(
             Ok((manifest, Some(failure)))
         }
     }
+}
+
+/// The snapshot stands all the same: its keys are found by reading it through.
+fn not_indexed(manifest: &Manifest, cause: StoreError) {
+    let (name, why) = (&manifest.name, Failure::from(cause).message);
+    output::complain(&format!(
+        "rollsnap: {name} is saved, but the index of its keys is not: {why}"
+    ));
 }
 
 /// The snapshot stands all the same. What members hold is another matter.

@@ -80,7 +80,8 @@ async fn a_name_that_is_taken_is_refused_and_the_snapshot_stays() {
         );
     }
     assert_eq!(fs::read(dir.path().join("n")).unwrap(), before);
-    assert_eq!(names(dir.path()).len(), 2);
+    let all = ["n", "n.keys.index", "n.manifest.json"].map(str::to_owned);
+    assert_eq!(names(dir.path()), all.into());
 }
 
 #[tokio::test]
@@ -164,7 +165,7 @@ async fn prune_shows_its_plan_and_then_carries_it_out() {
 }
 
 #[tokio::test]
-async fn delete_takes_one_snapshot_its_manifest_and_nothing_whose_name_begins_so() {
+async fn delete_takes_one_snapshot_what_lies_beside_it_and_nothing_whose_name_begins_so() {
     let (etcd, dir) = etcd_and_dir().await;
     for name in ["n", "n1"] {
         save(&etcd, &dir, &["--name", name]).await;
@@ -172,8 +173,8 @@ async fn delete_takes_one_snapshot_its_manifest_and_nothing_whose_name_begins_so
     let delete = |name: &str| Program::new(["delete", name]).dir(dir.path()).run();
     let said = delete("n").await.ok();
     assert_eq!(said, format!("deleted n from {}\n", dir.path().display()));
-    assert_eq!(snapshots(dir.path()), ["n1"]);
-    assert_eq!(names(dir.path()).len(), 2);
+    let left = ["n1", "n1.keys.index", "n1.manifest.json"].map(str::to_owned);
+    assert_eq!(names(dir.path()), left.into());
     let again = delete("n").await;
     again.fails(
         Kind::Usage,

@@ -6,8 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use rollsnap_engine::Codec;
 use rollsnap_engine::examine::{Cut, ExamineError, Examined, Examiner, Progress};
+use rollsnap_engine::key_index::Pieces;
 use rollsnap_store::ReadBack;
 use tokio::task::yield_now;
 use tokio::time::sleep;
@@ -30,6 +32,11 @@ pub(crate) enum Finds {
 /// What is wrong with what is broken.
 pub(crate) const FINDINGS: [&str; 2] = ["page 2: is no page", "page 3: is not reached"];
 
+/// The index of a snapshot whose stored bytes have this digest.
+pub(crate) fn index_of(digest: &str) -> [Bytes; 2] {
+    [Bytes::from("the keys of "), Bytes::from(digest.to_owned())]
+}
+
 #[derive(Debug)]
 pub(crate) struct Script(Mutex<State>);
 
@@ -41,6 +48,7 @@ struct State {
     begun: Vec<String>,
     held: BTreeSet<String>,
     broken: BTreeSet<String>,
+    indexes: bool,
 }
 
 impl Script {
@@ -51,6 +59,7 @@ impl Script {
             begun: Vec::new(),
             held: BTreeSet::new(),
             broken: BTreeSet::new(),
+            indexes: false,
         }))
     }
 
@@ -66,6 +75,11 @@ impl Script {
     /// Finds so next, one each, before what it usually does.
     pub(crate) fn then(&self, finds: impl IntoIterator<Item = Finds>) {
         self.state().next.extend(finds);
+    }
+
+    /// Tells an index of everything from now on.
+    pub(crate) fn indexes(&self) {
+        self.state().indexes = true;
     }
 
     /// The digests of the stored bytes that were looked at, in order.
@@ -91,6 +105,7 @@ impl Examiner for Script {
         stored: Box<dyn ReadBack>,
         _codec: Codec,
         _progress: Progress,
+        index: Pieces,
     ) -> Result<Examined, ExamineError> {
         let size = usize::try_from(stored.size().expect("memory")).expect("small");
         let mut bytes = vec![0; size];
@@ -114,11 +129,21 @@ impl Examiner for Script {
         if let Finds::NothingAfter(time) = finds {
             sleep(time).await;
         }
+        let indexed = self.state().indexes;
+        if indexed {
+            for piece in index_of(&digest) {
+                // Nobody may want it any more.
+                let _ = index.send(piece).await;
+            }
+        }
         match finds {
             Finds::Unreadable => return Err(ExamineError::Read(io::Error::other("no disk"))),
             Finds::Nothing | Finds::NothingAfter(_) => {
                 self.state().held.insert(digest);
-                Ok(Examined::default())
+                Ok(Examined {
+                    indexed,
+                    ..Examined::default()
+                })
             }
             Finds::Faults => Ok(Examined {
                 findings: FINDINGS.map(str::to_owned).to_vec(),

@@ -19,7 +19,7 @@ pub(crate) use clock::WallClock;
 pub(crate) use cluster::{Cluster, Says};
 pub(crate) use diary::{Diary, Told, chain};
 pub(crate) use drafts::{LostDrafts, StoreDrafts};
-pub(crate) use examiner::{FINDINGS, Finds, Script};
+pub(crate) use examiner::{FINDINGS, Finds, Script, index_of};
 pub(crate) use gate::{Gate, Gated};
 pub(crate) use member::{Answer, Member};
 pub(crate) use polls::polled;

@@ -1,6 +1,6 @@
 //! Everything a roller needs, kept over its restarts, and what must hold of it at any moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Bucket, Cluster, Diary, Gate, Gated, Member, Script, StoreDrafts, StoreQuarantine, WallClock,
-    Ways,
+    Ways, index_of,
 };
 
 pub(crate) struct World {
@@ -241,6 +241,12 @@ impl World {
                 Part::Manifest(name) => {
                     Manifest::read(&name, &bytes).expect("a whole manifest");
                 }
+                Part::Index(name) => {
+                    let manifest = store.get(&name.manifest()).expect("what it lies beside");
+                    let manifest = Manifest::read(&name, &manifest).expect("a manifest");
+                    let digest = manifest.stored.content.digest.to_string();
+                    assert_eq!(bytes, index_of(&digest).concat(), "{place}/{name}");
+                }
             }
         }
     }
@@ -252,7 +258,7 @@ impl World {
         assert!(drafts.is_empty(), "drafts: {drafts:?}");
         let aside = catalog(&self.aside).await;
         assert!(aside.entries.len() <= KEPT && aside.orphans.is_empty());
-        let mut sides = Vec::new();
+        let (mut sides, mut indexes) = (Vec::new(), Vec::new());
         for store in [&self.local, &self.remote] {
             let place = store.location().to_string();
             let catalog = catalog(store).await;
@@ -270,9 +276,14 @@ impl World {
                     (entry.name.to_string(), manifest.stored.content.digest)
                 })
                 .collect();
+            let names: BTreeSet<_> = catalog.entries.into_iter().map(|it| it.name).collect();
+            let stray: Vec<_> = catalog.indexed.difference(&names).collect();
+            assert!(stray.is_empty(), "{place}: indexes of nothing: {stray:?}");
+            indexes.push(catalog.indexed);
             sides.push(held);
         }
         assert_eq!(sides[0], sides[1], "the bucket is in step");
+        assert!(indexes[0].is_subset(&indexes[1]), "with its indexes");
     }
 
     /// How many uploads somebody pays for that nobody ended.
