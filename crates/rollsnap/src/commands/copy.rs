@@ -3,7 +3,7 @@
 
 use rollsnap_engine::catalog::{Entry, Reader, Standing};
 use rollsnap_engine::mirror::Copied;
-use rollsnap_engine::{Kind, Manifest, SnapshotName, mirror};
+use rollsnap_engine::{Kind, Manifest, SnapshotName, key_index, mirror};
 use rollsnap_store::{Location, Store};
 use serde::Serialize;
 
@@ -90,6 +90,9 @@ async fn copy(
         let manifest = manifest.with_reading(None);
         let copied = mirror::copy(&from, to, entry, &manifest).await?;
         replaced = copied == Copied::Replaced;
+    }
+    if source.indexed.contains(&name) && !target.indexed.contains(&name) {
+        key_index::copy(from, to, &name).await?;
     }
     let report = Report {
         name: name.to_string(),

@@ -62,12 +62,12 @@ pub(super) async fn run(context: &Context, request: &HashKv) -> Result<(), Failu
         None
     };
     let opened = Operand::open(context, &request.operand, Access::All).await?;
-    let known = opened.ask(context, VERB, |bytes, _| revisions(bytes));
+    let known = opened.look(context, VERB, |bytes| revisions(bytes));
     let known = known.await?;
     let cut = cut(request, *known.start(), *known.end())
         .map_err(|what| Failure::new(Kind::Usage, format!("{VERB} {}: {what}", opened.location)))?;
     let hash = opened
-        .ask(context, VERB, move |bytes, _| hash_at(bytes, cut))
+        .look(context, VERB, move |bytes| hash_at(bytes, cut))
         .await?;
     let compared = match peers {
         None => None,
@@ -128,7 +128,7 @@ async fn compare(
     let said = peers.hash_kv(first.revision).await?;
     let mut cuts = known.cuts(&said);
     cuts.retain(|cut| *cut != first);
-    let ours = opened.ask(context, VERB, move |bytes, _| {
+    let ours = opened.look(context, VERB, move |bytes| {
         let mut ours = BTreeMap::from([(first, hash)]);
         for cut in cuts {
             match hash_at(bytes, cut) {

@@ -17,7 +17,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rollsnap_engine::image::{self, Access, Found, Heed, Image, ImageError, Scratch};
-use rollsnap_engine::{Kind, Manifest};
+use rollsnap_engine::look::ReadAt;
+use rollsnap_engine::{Kind, Manifest, key_index};
 use rollsnap_rke::nearest;
 use rollsnap_store::local::LocalDir;
 use rollsnap_store::{ObjectInfo, ObjectName, Store, StoreError};
@@ -66,6 +67,27 @@ pub(super) struct Opened {
     pub(super) name: String,
 }
 
+/// A snapshot with an index of its keys, both open for reading, as [`Opened`] is.
+pub(super) struct Indexed {
+    /// The snapshot. Of what is compressed or far away only what is read is unpacked or fetched.
+    pub(super) snapshot: Opened,
+    /// The index. Whether it is of this snapshot is for its reader to find.
+    pub(super) index: Arc<dyn ReadAt>,
+    /// Whether reading all of the snapshot means to fetch it.
+    pub(super) is_far: bool,
+}
+
+/// Where a snapshot was found.
+enum Place {
+    Stdin,
+    File(PathBuf),
+    Object {
+        store: Arc<dyn Store>,
+        found: Found,
+        scratch: Scratch,
+    },
+}
+
 impl<'a> Operand<'a> {
     /// Tells apart what was written.
     pub(super) fn parse(text: &'a str) -> Result<Self, Failure> {
@@ -104,10 +126,60 @@ impl<'a> Operand<'a> {
         text: &'a str,
         access: Access,
     ) -> Result<Opened, Failure> {
-        match Self::parse(text)? {
-            Self::Stdin => of_stdin(context).await,
-            Self::File(path) => of_file(context, path, access).await,
-            Self::Name(name) => of_name(context, name, access).await,
+        match Self::parse(text)?.place(context, text).await? {
+            Place::Stdin => of_stdin(context).await,
+            Place::File(path) => of_file(context, &path, access).await,
+            Place::Object {
+                store,
+                found,
+                scratch,
+            } => of_object(scratch, store, found, access).await,
+        }
+    }
+
+    /// Opens what was written, to be read here and there, where an index of its keys lies beside
+    /// it.
+    pub(super) async fn open_indexed(
+        context: &Context,
+        text: &'a str,
+    ) -> Result<Option<Indexed>, Failure> {
+        match Self::parse(text)?.place(context, text).await? {
+            Place::Stdin => Ok(None),
+            Place::File(path) => {
+                let Some(index) = index_beside(&path).await? else {
+                    return Ok(None);
+                };
+                Ok(Some(Indexed {
+                    snapshot: of_file(context, &path, Access::Few).await?,
+                    index: Arc::new(index),
+                    is_far: false,
+                }))
+            }
+            Place::Object {
+                store,
+                found,
+                scratch,
+            } => {
+                let object = &found.object.name;
+                let index = key_index::find(&store, object, Handle::current()).await?;
+                let Some(index) = index else {
+                    return Ok(None);
+                };
+                Ok(Some(Indexed {
+                    snapshot: of_object(scratch, store, found, Access::Few).await?,
+                    index,
+                    is_far: true,
+                }))
+            }
+        }
+    }
+
+    /// Finds what was written.
+    async fn place(self, context: &Context, text: &str) -> Result<Place, Failure> {
+        match self {
+            Self::Stdin => Ok(Place::Stdin),
+            Self::File(path) => Ok(Place::File(path.to_owned())),
+            Self::Name(name) => place_of_name(context, name).await,
             Self::Object {
                 bucket,
                 folder,
@@ -126,7 +198,11 @@ impl<'a> Operand<'a> {
                     return Err(nowhere(text, name.as_str(), &[&*store]).await);
                 };
                 let found = image::look(&*store, object).await?;
-                of_object(scratch(&settings), store, found, access).await
+                Ok(Place::Object {
+                    scratch: scratch(&settings),
+                    store,
+                    found,
+                })
             }
         }
     }
@@ -231,6 +307,22 @@ async fn of_file(context: &Context, path: &Path, access: Access) -> Result<Opene
     Ok(Opened::of(image.await?, found, location, name))
 }
 
+/// The index in the same directory, if there is one.
+async fn index_beside(path: &Path) -> Result<Option<File>, Failure> {
+    let object = path.file_name().and_then(|name| name.to_str());
+    let object = object.and_then(|name| ObjectName::new(name).ok());
+    let Some(index) = object.as_ref().and_then(key_index::beside) else {
+        return Ok(None);
+    };
+    let path = path.with_file_name(index.as_str());
+    // What cannot be opened is as good as none: the snapshot is read instead.
+    blocking(move || {
+        let is_file = path.metadata().is_ok_and(|meta| meta.is_file());
+        File::open(path).ok().filter(|_| is_file)
+    })
+    .await
+}
+
 /// What the manifest in the same directory tells of a file. A directory of somebody's own may
 /// hold anything: what cannot be read is a doubt and no failure.
 async fn beside(path: &Path, name: &str, size: u64) -> Option<Found> {
@@ -254,7 +346,7 @@ async fn beside(path: &Path, name: &str, size: u64) -> Option<Found> {
     }))
 }
 
-async fn of_name(context: &Context, name: &str, access: Access) -> Result<Opened, Failure> {
+async fn place_of_name(context: &Context, name: &str) -> Result<Place, Failure> {
     let settings = context.settings()?;
     let dir = &settings.dir.value;
     // Whoever looks at a file on another machine has no such directory.
@@ -265,17 +357,20 @@ async fn of_name(context: &Context, name: &str, access: Access) -> Result<Opened
     if let Some(local) = &local
         && let Some(found) = image::find(local, name).await?
     {
-        return of_file(context, &dir.join(found.object.name.as_str()), access).await;
+        return Ok(Place::File(dir.join(found.object.name.as_str())));
     }
     if Path::new(name).exists() {
-        return of_file(context, Path::new(name), access).await;
+        return Ok(Place::File(PathBuf::from(name)));
     }
     let remote = assembly::remote(&settings)?;
     if let Some(remote) = &remote
         && let Some(found) = image::find(&**remote, name).await?
     {
-        let scratch = scratch(&settings);
-        return of_object(scratch, Arc::clone(remote), found, access).await;
+        return Ok(Place::Object {
+            scratch: scratch(&settings),
+            store: Arc::clone(remote),
+            found,
+        });
     }
     let mut stores: Vec<&dyn Store> = Vec::new();
     stores.extend(local.as_ref().map(|local| local as &dyn Store));
@@ -343,7 +438,11 @@ async fn nowhere(text: &str, name: &str, stores: &[&dyn Store]) -> Failure {
         let listed = store.list("").await.unwrap_or_default();
         names.extend(listed.into_iter().map(|object| object.name.to_string()));
     }
-    names.retain(|name| !name.ends_with(".manifest.json"));
+    names.retain(|name| {
+        [".manifest.json", ".keys.index"]
+            .iter()
+            .all(|end| !name.ends_with(end))
+    });
     let places = if places.is_empty() {
         "here".to_owned()
     } else {

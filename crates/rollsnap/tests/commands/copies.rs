@@ -51,10 +51,12 @@ impl World {
             .bucket(&self.bucket);
         let outcome = download.run().await;
         if outcome.code == Some(0) {
-            assert_eq!(
-                fs::read(anew.path().join("n")).unwrap(),
-                fs::read(self.dir.path().join("n")).unwrap()
-            );
+            for name in ["n", "n.keys.index"] {
+                assert_eq!(
+                    fs::read(anew.path().join(name)).unwrap(),
+                    fs::read(self.dir.path().join(name)).unwrap()
+                );
+            }
             assert_nothing_half_made(anew.path());
         } else {
             assert_nothing_written(anew.path());

@@ -28,10 +28,15 @@ pub(super) fn definitions(
     };
     let mut found = Vec::new();
     look::live(file, at, &selection.prefix, &mut |live| {
-        found.extend(decode(live.record.value).value().and_then(Definition::of));
+        found.extend(definition(live.record.value));
         ControlFlow::Continue(())
     })?;
     Ok(found)
+}
+
+/// What the value of a definition's key says; `None` where it is none.
+pub(super) fn definition(value: &[u8]) -> Option<Definition> {
+    decode(value).value().and_then(Definition::of)
 }
 
 impl Definition {

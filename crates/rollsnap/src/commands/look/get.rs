@@ -1,5 +1,7 @@
 //! `rollsnap get`: one value of a snapshot, or all of its versions.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rollsnap_engine::Kind;
@@ -11,12 +13,13 @@ use serde_json::Value;
 
 use super::find::{Found, find};
 use super::history;
+use super::indexed::{self, Told};
 use super::legible;
 use super::listed::{KeyFields, Listed, RevisionFields};
 use super::value::{Manner, Shown, is_secret};
 use crate::cli::look::{Form, Get};
 use crate::commands::Context;
-use crate::commands::operand::Operand;
+use crate::commands::operand::{Indexed, Operand};
 use crate::output;
 use crate::report::Failure;
 
@@ -61,6 +64,16 @@ pub(super) async fn run(context: &Context, get: &Get) -> Result<(), Failure> {
             "get: -o raw prints the value as it is, --for-apply does not",
         ));
     }
+    let indexed = if get.history {
+        None
+    } else {
+        Operand::open_indexed(context, &get.snapshot).await?
+    };
+    if let Some(indexed) = indexed
+        && let Some((keys, found)) = by_index(context, get, &indexed).await?
+    {
+        return print(get, &keys, &found);
+    }
     let opened = Operand::open(context, &get.snapshot, Access::All).await?;
     let asked = get.clone();
     let answer = opened.look(context, "get", move |file| ask(file, &asked));
@@ -69,6 +82,31 @@ pub(super) async fn run(context: &Context, get: &Get) -> Result<(), Failure> {
             history::print(get.form == Some(Form::Json), &key, &keys, &versions)
         }
         Answer::Value(keys, found) => print(get, &keys, &found),
+    }
+}
+
+/// What the index beside the snapshot tells; `None` where all records have to be read. That is also
+/// done to say more of a key that is absent, but not from far away.
+async fn by_index(
+    context: &Context,
+    get: &Get,
+    indexed: &Indexed,
+) -> Result<Option<(Keys, OwnedKey)>, Failure> {
+    let (index, asked) = (Arc::clone(&indexed.index), get.clone());
+    let told = indexed.snapshot.look(context, "get", move |file| {
+        indexed::ask(file, &*index, &asked.what, asked.at)
+    });
+    match told.await? {
+        Told::Key(keys, found) => Ok(Some((keys, *found))),
+        Told::Absent if indexed.is_far => Err(indexed::absent(&get.what)),
+        Told::Absent | Told::Nothing => Ok(None),
+        Told::Doubt(why) => {
+            let location = &indexed.snapshot.location;
+            output::complain(&format!(
+                "rollsnap: get: the index beside {location} does not serve: {why}"
+            ));
+            Ok(None)
+        }
     }
 }
 

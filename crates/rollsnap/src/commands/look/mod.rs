@@ -9,6 +9,7 @@ mod du;
 mod find;
 mod get;
 mod history;
+mod indexed;
 mod legible;
 mod listed;
 mod ls;

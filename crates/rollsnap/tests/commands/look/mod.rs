@@ -6,6 +6,8 @@ mod cluster;
 mod broken;
 mod differences;
 mod documents;
+mod far;
+mod indexed;
 mod lists;
 mod room;
 mod values;
