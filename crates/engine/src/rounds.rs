@@ -31,7 +31,7 @@ const PAUSE_HERE: Duration = Duration::from_secs(60);
 /// run.
 pub(crate) struct Rounds {
     /// Here between two rounds; a running one has it.
-    mirror: Option<Mirror>,
+    mirror: Option<Box<Mirror>>,
     running: Option<AbortOnDropHandle<End>>,
     /// When to begin one.
     next: Option<Instant>,
@@ -61,7 +61,7 @@ struct There {
 
 /// How a round ended.
 pub(crate) struct End {
-    mirror: Mirror,
+    mirror: Box<Mirror>,
     guard: Guard,
     result: Result<(), RoundError>,
 }
@@ -78,7 +78,7 @@ impl Rounds {
         });
         Self {
             there,
-            mirror,
+            mirror: mirror.map(Box::new),
             running: None,
             next: None,
             blind: 0,

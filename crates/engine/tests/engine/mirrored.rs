@@ -41,10 +41,14 @@ async fn what_is_found_out_about_a_bucket_while_it_is_used_is_told_once() {
     let world = World::new();
     world.remote_ways.remark("this clock is 1200s behind");
     world.run(3 * HOUR).await;
-    let remarks = world.diary.told().into_iter().filter_map(|told| match told {
-        Told::Remarked(what) => Some(what),
-        _ => None,
-    });
+    let remarks = world
+        .diary
+        .told()
+        .into_iter()
+        .filter_map(|told| match told {
+            Told::Remarked(what) => Some(what),
+            _ => None,
+        });
     assert_eq!(remarks.collect::<Vec<_>>(), ["this clock is 1200s behind"]);
 }
 
