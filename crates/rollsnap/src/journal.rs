@@ -22,6 +22,7 @@ use crate::report::chain;
 pub struct Journal;
 
 impl Observer for Journal {
+    #[expect(clippy::too_many_lines, reason = "a table: one arm for each event")]
     fn tell(&self, event: Event<'_>) {
         match event {
             Event::Started { schedule, keep } => info!(

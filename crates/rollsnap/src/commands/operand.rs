@@ -83,7 +83,7 @@ enum Place {
     File(PathBuf),
     Object {
         store: Arc<dyn Store>,
-        found: Found,
+        found: Box<Found>,
         scratch: Scratch,
     },
 }
@@ -133,7 +133,7 @@ impl<'a> Operand<'a> {
                 store,
                 found,
                 scratch,
-            } => of_object(scratch, store, found, access).await,
+            } => of_object(scratch, store, *found, access).await,
         }
     }
 
@@ -166,7 +166,7 @@ impl<'a> Operand<'a> {
                     return Ok(None);
                 };
                 Ok(Some(Indexed {
-                    snapshot: of_object(scratch, store, found, Access::Few).await?,
+                    snapshot: of_object(scratch, store, *found, Access::Few).await?,
                     index,
                     is_far: true,
                 }))
@@ -201,7 +201,7 @@ impl<'a> Operand<'a> {
                 Ok(Place::Object {
                     scratch: scratch(&settings),
                     store,
-                    found,
+                    found: Box::new(found),
                 })
             }
         }
@@ -369,7 +369,7 @@ async fn place_of_name(context: &Context, name: &str) -> Result<Place, Failure> 
         return Ok(Place::Object {
             scratch: scratch(&settings),
             store: Arc::clone(remote),
-            found,
+            found: Box::new(found),
         });
     }
     let mut stores: Vec<&dyn Store> = Vec::new();

@@ -60,8 +60,8 @@ pub(super) async fn run(context: &Context, mode: PruneMode) -> Result<(), Failur
     let plan =
         |catalog: &Catalog| retention.plan(&catalog.entries, guard, demand, now, Ages::Trusted);
 
-    let mut of_here = plan(&here);
-    let mut of_there = None;
+    let mut local_plan = plan(&here);
+    let mut remote_plan = None;
     if let Some(remote) = &remote {
         let there = Reader::default().read(&**remote).await?;
         let debt = Debt {
@@ -70,12 +70,12 @@ pub(super) async fn run(context: &Context, mode: PruneMode) -> Result<(), Failur
             guard,
             demand,
         };
-        debt.hold_back(&mut of_here, retention.count());
-        of_there = Some((&**remote, plan(&there), there));
+        debt.hold_back(&mut local_plan, retention.count());
+        remote_plan = Some((&**remote, plan(&there), there));
     }
     let mut rows = Vec::new();
-    let of_here = (&local as &dyn Store, of_here, here);
-    for (store, plan, catalog) in std::iter::once(of_here).chain(of_there) {
+    let local_plan = (&local as &dyn Store, local_plan, here);
+    for (store, plan, catalog) in std::iter::once(local_plan).chain(remote_plan) {
         let mut locks = Locks::default();
         if mode == PruneMode::Act {
             prune::carry_out(store, &catalog, &plan, &mut locks, &Silent).await?;
