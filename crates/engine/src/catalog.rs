@@ -1,6 +1,6 @@
 //! What a store holds: snapshots with their manifests, and what we did not make.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -154,8 +154,8 @@ impl Reader {
                 None => {}
             }
         }
-        self.known
-            .retain(|name, _| manifests.iter().any(|(_, object)| object.name == *name));
+        let listed: HashSet<_> = manifests.iter().map(|(_, object)| &object.name).collect();
+        self.known.retain(|name, _| listed.contains(name));
         let mut told = self.fetch(store, manifests).await?;
 
         let mut entries: Vec<_> = snapshots
