@@ -2,15 +2,16 @@
 //! program says.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use http::Method;
 use rollsnap_engine::Kind;
 use rollsnap_testkit::etcd_real::EtcdReal;
-use rollsnap_testkit::s3_peer::{ACCESS_KEY, SECRET_KEY};
+use rollsnap_testkit::s3_peer::{ACCESS_KEY, Fault, Rule, S3Peer, SECRET_KEY};
 use tokio::time::Instant;
 
-use crate::program::{LIMIT, Outcome, Program};
+use crate::program::{LIMIT, Program};
 use crate::world::{Bucket, etcd_and_dir};
 
 const PASSWORD: &str = "canary-of-etcd";
@@ -153,4 +154,43 @@ async fn a_secret_of_the_command_line_leaves_the_process_list() {
     }
     daemon.line("Uploaded backup").await;
     assert_eq!(daemon.stop().await.code, Some(0));
+}
+
+/// Every file below a directory, whole.
+fn files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.push((path.clone(), fs::read(&path).unwrap()));
+        }
+    }
+    found
+}
+
+/// Tickets of uploads among them: the daemon is stopped while one is under way.
+#[tokio::test]
+async fn no_file_that_is_written_holds_a_secret_here_or_in_the_bucket() {
+    let (etcd, dir) = etcd_and_dir().await;
+    etcd.fill(18 << 20).await;
+    let peer = S3Peer::start(Bucket::NAME).await;
+    let stall = Rule::on(Method::PUT, Fault::Stall).with_query("partNumber=2");
+    peer.script(stall.times(usize::MAX));
+    let mut daemon = Program::new(["run", "--creation", "1h"])
+        .etcd(&etcd)
+        .dir(dir.path())
+        .bucket_at(&peer.endpoint())
+        .start();
+    daemon.line("Created backup").await;
+    peer.comes(&Method::PUT, "partNumber=2").await;
+    assert_eq!(daemon.stop().await.code, Some(0));
+    let written = [files(dir.path()), files(peer.dir())].concat();
+    let is_ticket = |(path, _): &(PathBuf, _)| path.extension().is_some_and(|it| it == "upload");
+    assert!(written.iter().any(is_ticket), "there is something to see");
+    for (path, bytes) in written {
+        let holds = bytes.windows(6).any(|window| window == b"canary");
+        assert!(!holds, "{} holds a secret", path.display());
+    }
 }

@@ -24,13 +24,13 @@ fn multiply(folder: &Path, count: u32) {
     let taken: DateTime<Utc> = manifest["started_at"].as_str().unwrap().parse().unwrap();
     for age in 1..=count {
         let earlier = taken - TimeDelta::hours(age.into());
-        let older = earlier.format("%Y-%m-%dT%H:%M:%SZ_etcd").to_string();
-        manifest["name"] = older.as_str().into();
+        let other = earlier.format("%Y-%m-%dT%H:%M:%SZ_etcd").to_string();
+        manifest["name"] = other.as_str().into();
         manifest["order"] = (order - 3_600_000 * u64::from(age)).into();
         manifest["started_at"] = earlier.to_rfc3339().into();
-        fs::hard_link(folder.join(&name), folder.join(&older)).unwrap();
+        fs::hard_link(folder.join(&name), folder.join(&other)).unwrap();
         let manifest = serde_json::to_vec(&manifest).unwrap();
-        fs::write(folder.join(format!("{older}.manifest.json")), manifest).unwrap();
+        fs::write(folder.join(format!("{other}.manifest.json")), manifest).unwrap();
     }
 }
 
@@ -63,7 +63,9 @@ async fn a_bucket_of_2500_objects_is_rotated_whole_with_a_request_for_each_thous
     assert_eq!(left.len(), 3 + 1, "{left:?}");
     assert!(left.contains(&newest) && left.contains(&"notes.txt".into()));
     let manifests = names(&folder);
-    let manifests = manifests.iter().filter(|name| name.ends_with(".json"));
+    let manifests = manifests
+        .iter()
+        .filter(|name| name.ends_with(".manifest.json"));
     assert_eq!(manifests.count(), 3);
 
     let pages = peer.count(&Method::GET, "list-type=2");
