@@ -17,7 +17,7 @@ pub use rollsnap_snapfile::mvcc::{
     Usage, cluster_id, get, hash_kv, live, revisions, usage, versions,
 };
 pub use rollsnap_snapfile::{
-    Finding, Heed, ReadAt, Report, Trailer, digest_at_end, status, verify,
+    Finding, Heed, ReadAt, Report, Trailer, digest_at_end, has_meta, status, verify,
 };
 
 /// Why a snapshot does not answer.

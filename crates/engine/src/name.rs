@@ -106,6 +106,17 @@ impl SnapshotName {
         parse_time(self.as_str().strip_suffix(ROLLING_SUFFIX)?)
     }
 
+    /// Whether people do not give such names: that of a rolling snapshot or of a one-off without
+    /// one, also with the extension of an archive of the old program.
+    pub fn is_automatic(&self) -> bool {
+        let text = self.as_str();
+        let stem = text.strip_suffix(".zip").or(text.strip_suffix(".gz"));
+        let stem = stem.unwrap_or(text);
+        let time = stem.strip_suffix(ROLLING_SUFFIX);
+        let time = time.or(stem.strip_prefix(ONE_OFF_PREFIX));
+        time.is_some_and(|time| parse_time(time).is_some())
+    }
+
     /// The object that holds the bytes.
     pub fn stored(&self, codec: Codec) -> ObjectName {
         self.with(codec.extension())
@@ -210,6 +221,27 @@ mod tests {
                 None,
                 "{other}"
             );
+        }
+    }
+
+    #[test]
+    fn names_that_programs_give_are_told_from_those_of_people() {
+        for automatic in [
+            "2018-01-01T00:00:00Z_etcd",
+            "2018-01-01T00-00-00Z_etcd.zip",
+            "2018-01-01T00:00:00Z_etcd.gz",
+            "rke_etcd_snapshot_2018-01-01T00:00:00Z",
+            "rke_etcd_snapshot_2018-01-01T00:00:00Z.zip",
+        ] {
+            assert!(SnapshotName::new(automatic).unwrap().is_automatic());
+        }
+        for given in [
+            "mysnapshot",
+            "notes_etcd",
+            "rke_etcd_snapshot_mine",
+            "a.zip",
+        ] {
+            assert!(!SnapshotName::new(given).unwrap().is_automatic(), "{given}");
         }
     }
 

@@ -87,4 +87,6 @@ pub use error::SnapshotError;
 pub use finding::Finding;
 pub use read_at::ReadAt;
 pub use trailer::{Proof, Trailer, TrailerError, TrailerHasher};
-pub use verify::{Heed, Progress, Report, digest_at_end, status, verify, verify_and_index};
+pub use verify::{
+    Heed, Progress, Report, digest_at_end, has_meta, status, verify, verify_and_index,
+};

@@ -5,7 +5,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::bolt::{Database, Ended, Visitor, walk};
+use crate::bolt::{BoltError, Database, Ended, Visitor, walk};
 use crate::index::{Tell, Writer};
 use crate::mvcc::{Audit, KEY_BUCKET, Status, Tally, Window, record_of};
 use crate::trailer::{self, SECTOR, Trailer};
@@ -145,6 +145,17 @@ pub fn status(file: &dyn ReadAt, heed: Heed<'_>) -> Result<(Trailer, Status), Sn
 pub fn digest_at_end(file: &dyn ReadAt, heed: Heed<'_>) -> Result<Trailer, SnapshotError> {
     let total = file.size()?;
     trailer::check(file, &mut |done| heed(Progress { done, total }))
+}
+
+/// Whether a file has a valid meta page: something of a database, in whatever state.
+///
+/// Reads the metas alone.
+pub fn has_meta(file: &dyn ReadAt) -> Result<bool, SnapshotError> {
+    match Database::open(file) {
+        Err(BoltError::NoMeta) => Ok(false),
+        Err(BoltError::Read(error)) => Err(error.into()),
+        Ok(_) | Err(_) => Ok(true),
+    }
 }
 
 /// What the end of a file of `size` bytes says against it.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use chrono::{DateTime, SecondsFormat, Utc};
 use rollsnap_engine::Kind;
 use rollsnap_engine::image::Access;
-use rollsnap_engine::look::{Member, Status, Trailer, cluster_id, status};
+use rollsnap_engine::look::{self, Member, Status, Trailer, cluster_id, status};
 use rollsnap_engine::manifest::{Id, Verdict, Verification};
 use serde::Serialize;
 
@@ -92,17 +92,19 @@ pub(super) async fn run(context: &Context, operand: &str) -> Result<(), Failure>
     let (trailer, status) = opened.ask(context, "status of", status).await?;
     let report = Report::of(&opened, trailer, &status);
     output::tell(context.format, &report, || report.text())?;
-    match trailer {
-        Trailer::Wrong { .. } => Err(Failure::new(
-            Kind::Corrupt,
-            format!(
-                "status of {}: the digest at its end is not that of its bytes",
-                opened.location
-            ),
-        )
-        .with_hint("rollsnap verify tells whether its pages are whole; restore from another")),
-        Trailer::Held(_) | Trailer::Absent => Ok(()),
-    }
+    let fault = match trailer {
+        Trailer::Held(_) => None,
+        Trailer::Wrong { .. } => Some("the digest at its end is not that of its bytes".to_owned()),
+        // Without its digest it may be a copy of a server's file, unless there is some of it.
+        Trailer::Absent => {
+            let ends = look::Report::of_digest(trailer, opened.image.len());
+            ends.findings.first().map(ToString::to_string)
+        }
+    };
+    let Some(fault) = fault else { return Ok(()) };
+    let message = format!("status of {}: {fault}", opened.location);
+    Err(Failure::new(Kind::Corrupt, message)
+        .with_hint("rollsnap verify tells whether its pages are whole; restore from another"))
 }
 
 impl<'a> Report<'a> {

@@ -7,15 +7,15 @@ mod row;
 use rollsnap_engine::catalog::{Entry, Reader};
 use rollsnap_engine::examine::Examined;
 use rollsnap_engine::image::Access;
-use rollsnap_engine::look::{Finding, Report, Trailer, digest_at_end, verify};
+use rollsnap_engine::look::{Finding, Report, Trailer, digest_at_end, has_meta, verify};
 use rollsnap_engine::manifest::Verdict;
-use rollsnap_engine::{Kind, Manifest, proof};
+use rollsnap_engine::{Kind, Manifest, SnapshotName, proof};
 use rollsnap_store::Store;
 use serde::Serialize;
 use tokio::time::Instant;
 
 use super::Context;
-use super::operand::Operand;
+use super::operand::{Opened, Operand};
 use crate::assembly;
 use crate::cli::Side;
 use crate::output::{self, Format};
@@ -45,16 +45,10 @@ pub(super) async fn run(context: &Context, request: &Request) -> Result<(), Fail
         Some(side) => everything(context, side).await?,
         None => request.operands.clone(),
     };
-    if operands.is_empty() {
-        // Nothing that was looked at is no good news to whoever reads only exit codes.
-        let message = "verify: there are no snapshots";
-        return Err(Failure::new(Kind::Usage, message)
-            .with_hint("rollsnap config show tells which directory and bucket were looked into"));
-    }
     let mut snapshots = Vec::new();
     let mut first = None;
     for operand in &operands {
-        let row = match one(context, operand, request.digest_only).await {
+        let row = match one(context, operand, request).await {
             Ok(row) => row,
             Err(failure) if failure.kind == Kind::Canceled => return Err(failure),
             Err(failure) => {
@@ -64,6 +58,17 @@ pub(super) async fn run(context: &Context, request: &Request) -> Result<(), Fail
             }
         };
         snapshots.push(tell(context, row)?);
+    }
+    let is_nothing = snapshots.iter().all(|row| row.result == Outcome::Foreign);
+    if is_nothing {
+        // Nothing that was looked at is no good news to whoever reads only exit codes.
+        let message = "verify: there are no snapshots";
+        let nothing = Failure::new(Kind::Usage, message)
+            .with_hint("rollsnap config show tells which directory and bucket were looked into");
+        first.get_or_insert(nothing);
+    }
+    if snapshots.is_empty() {
+        return first.map_or(Ok(()), Err);
     }
     let hint = "restore from one that held; rollsnap list shows all";
     conclude(context, snapshots, first, hint)
@@ -87,7 +92,10 @@ fn conclude(
     let corrupt = snapshots
         .iter()
         .filter(|row| row.result == Outcome::Corrupt);
-    let (bad, all) = (corrupt.count(), snapshots.len());
+    let ours = snapshots
+        .iter()
+        .filter(|row| row.result != Outcome::Foreign);
+    let (bad, all) = (corrupt.count(), ours.count());
     if context.format == Format::Json {
         output::tell(context.format, &Verified { snapshots }, String::new)?;
     }
@@ -125,13 +133,13 @@ async fn listed(store: &dyn Store) -> Result<Vec<String>, Failure> {
 }
 
 /// Verifies one, and writes down what was found where it is one of the directory's.
-async fn one(context: &Context, operand: &str, digest_only: bool) -> Result<Row, Failure> {
+async fn one(context: &Context, operand: &str, request: &Request) -> Result<Row, Failure> {
     let began = Instant::now();
     let kept = Kept::find(context, operand).await;
-    let (mut row, found) = examine(context, operand, digest_only).await?;
+    let (mut row, found) = examine(context, operand, request).await?;
     let took = began.elapsed();
     row.seconds = took.as_secs_f64();
-    if let (Some(kept), false) = (kept, digest_only) {
+    if let (Some(kept), false) = (kept, request.digest_only) {
         let judged = kept.judge(context, found, took);
         // A manifest that is wrong of bytes that hold is for people to look at.
         let held = judged.verdict() == Some(Verdict::Held);
@@ -145,7 +153,7 @@ async fn one(context: &Context, operand: &str, digest_only: bool) -> Result<Row,
 async fn examine(
     context: &Context,
     operand: &str,
-    digest_only: bool,
+    request: &Request,
 ) -> Result<(Row, Examined), Failure> {
     let opened = match Operand::open(context, operand, Access::All).await {
         // What cannot be unpacked is as corrupt as what was unpacked and is wrong.
@@ -160,7 +168,11 @@ async fn examine(
         }
         opened => opened?,
     };
-    let report = if digest_only {
+    if request.all.is_some() && is_stray(context, &opened).await? {
+        let row = Row::foreign(&opened.name, &opened.location);
+        return Ok((row, Examined::default()));
+    }
+    let report = if request.digest_only {
         let size = opened.image.len();
         let trailer = opened.ask(context, "verify", digest_at_end).await?;
         let report = Report::of_digest(trailer, size);
@@ -189,6 +201,18 @@ async fn examine(
     findings.extend(opened.doubt.iter().map(Finding::of_file));
     let row = Row::read(&opened.name, &opened.location, &report, &findings);
     Ok((row, found))
+}
+
+/// Whether a file that nobody named is no snapshot at all: without a manifest, with a name that
+/// somebody gave, and with nothing of a database in it.
+async fn is_stray(context: &Context, opened: &Opened) -> Result<bool, Failure> {
+    let name = SnapshotName::new(&opened.name);
+    let is_automatic = name.is_ok_and(|name| name.is_automatic());
+    if opened.manifest.is_some() || opened.doubt.is_some() || is_automatic {
+        return Ok(false);
+    }
+    let has_meta = opened.look(context, "verify", |bytes| has_meta(bytes));
+    Ok(!has_meta.await?)
 }
 
 /// Whether the same bytes hash to something else than before.

@@ -160,6 +160,7 @@ async fn damage_is_told_with_its_place_and_stops_nothing_else() {
         }
     });
     let empty = damaged(path, "empty", Vec::clear);
+    let short = damaged(path, "short", |bytes| bytes.truncate(bytes.len() - 5));
     let files = [&flipped, &whole, &cut, &strange, &empty];
     let verify = Program::new(["verify"]).args(files).args(["-o", "json"]);
     let outcome = verify.run().await;
@@ -196,6 +197,8 @@ async fn damage_is_told_with_its_place_and_stops_nothing_else() {
     let status = Program::new(["status"]).args([&flipped]).run().await;
     status.fails_with_result(Kind::Corrupt, &["not that of its bytes"]);
     assert!(status.out.contains("WRONG"), "{}", status.out);
+    let status = Program::new(["status"]).args([&short]).run().await;
+    status.fails_with_result(Kind::Corrupt, &["it was cut"]);
 }
 
 #[tokio::test]
@@ -206,6 +209,11 @@ async fn verify_all_tells_of_every_snapshot_of_the_directory() {
     let none = Program::new(["verify", "--all"]).dir(dir.path()).run();
     none.await
         .fails(Kind::Usage, &["there are no snapshots", "hint: "]);
+    fs::write(dir.path().join("README"), "snapshots go here").unwrap();
+    let stray = Program::new(["verify", "--all"]).dir(dir.path()).run();
+    let nothing = ["there are no snapshots"];
+    stray.await.fails_with_result(Kind::Usage, &nothing);
+    fs::remove_file(dir.path().join("README")).unwrap();
     for name in ["one", "two"] {
         let save = Program::new(["save", "--name", name]);
         save.dir(dir.path()).etcd(&etcd).run().await.ok();
@@ -217,6 +225,16 @@ async fn verify_all_tells_of_every_snapshot_of_the_directory() {
         "{told}"
     );
     assert!(told.contains("held       two"), "{told}");
+
+    // What is nobody's snapshot is told and does not count; what has the name of one does.
+    fs::write(dir.path().join("notes"), "of the last upgrade").unwrap();
+    let told = all().await.ok();
+    assert!(told.contains("foreign    notes: is no database"), "{told}");
+    let cut = dir.path().join("2026-01-01T00:00:00Z_etcd");
+    fs::write(&cut, "").unwrap();
+    let outcome = all().await;
+    outcome.fails_with_result(Kind::Corrupt, &["1 of 3 snapshots corrupt"]);
+    fs::remove_file(cut).unwrap();
 
     // A snapshot put in the place of another is whole, and still not what its manifest tells.
     etcd.put("a", "c").await;

@@ -46,6 +46,12 @@ pub enum BoltError {
         /// Bytes of the pages that its meta page tells of.
         needs: u64,
     },
+    /// There are more pages than are believed.
+    #[error("its meta page tells of {pages} pages, and more than {MAX_PAGES} are not believed")]
+    Large {
+        /// Pages that its meta page tells of.
+        pages: u64,
+    },
     /// A page is not what it should be.
     #[error("page {page}: {what}")]
     Page {
@@ -84,7 +90,11 @@ impl<'f> Database<'f> {
         let metas = Metas::read(file)?;
         let meta = metas.in_force().ok_or(BoltError::NoMeta)?;
         let (has, needs) = (file.size()?, meta.size());
-        if has < needs || meta.high_water > MAX_PAGES {
+        if meta.high_water > MAX_PAGES {
+            let pages = meta.high_water;
+            return Err(BoltError::Large { pages });
+        }
+        if has < needs {
             return Err(BoltError::Cut { has, needs });
         }
         Ok(Self { file, metas, meta })

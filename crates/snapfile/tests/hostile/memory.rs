@@ -144,7 +144,7 @@ fn a_free_list_is_held_once() {
 fn the_largest_file_that_is_believed_costs_32_mib_and_a_larger_one_nothing() {
     let file = Forged::new(1024, (1 << 28) + 1, b"key");
     let opened = Database::open(&file);
-    assert!(matches!(opened, Err(BoltError::Cut { .. })), "{opened:?}");
+    assert!(matches!(opened, Err(BoltError::Large { .. })), "{opened:?}");
     assert_held_less_than(MIB);
     let mut file = Forged::new(1024, 1 << 28, b"key");
     file.leaf(3, 0, &[]);

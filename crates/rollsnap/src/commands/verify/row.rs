@@ -42,6 +42,8 @@ pub(super) enum Outcome {
     Corrupt,
     /// Nobody knows.
     Unreadable,
+    /// It is no snapshot.
+    Foreign,
 }
 
 /// One finding.
@@ -73,6 +75,14 @@ impl Row {
             live_keys: status.map(|status| status.live_keys),
             unlisted: report.unlisted,
             ..Self::of(name, location, findings)
+        }
+    }
+
+    /// One that only lies among snapshots.
+    pub(super) fn foreign(name: &str, location: &str) -> Self {
+        Self {
+            result: Outcome::Foreign,
+            ..Self::of(name, location, &[])
         }
     }
 
@@ -132,6 +142,7 @@ impl Row {
             Outcome::Held => "held",
             Outcome::Corrupt => "corrupt",
             Outcome::Unreadable => "unreadable",
+            Outcome::Foreign => "foreign",
         };
         let mut line = format!("{word:<10} {}", self.name);
         let held = self.result == Outcome::Held;
@@ -139,6 +150,9 @@ impl Row {
             (held, self.revision, self.live_keys, self.hash)
         {
             line = format!("{line}: revision {revision}, {keys} keys, hash {hash:x}");
+        }
+        if self.result == Outcome::Foreign {
+            line.push_str(": is no database");
         }
         if held && self.digest == Some("absent") {
             line.push_str(", no digest at its end");

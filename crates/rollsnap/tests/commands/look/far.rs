@@ -50,7 +50,9 @@ async fn far(peer: &S3Peer, words: &[&str]) -> Outcome {
 /// Bytes that were asked for of objects that are no manifests.
 fn fetched(peer: &S3Peer) -> u64 {
     let is_read = |seen: &&Seen| {
-        seen.method == Method::GET && seen.query.is_empty() && !seen.path.ends_with(".json")
+        seen.method == Method::GET
+            && seen.query.is_empty()
+            && !seen.path.ends_with(".manifest.json")
     };
     let bytes = |seen: &Seen| {
         let range = seen.header("range").strip_prefix("bytes=");
