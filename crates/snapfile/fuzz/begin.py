@@ -79,6 +79,11 @@ put("record", "tombstone", struct.pack(">Q", 2) + b"_" + struct.pack(">Q", 1) + 
 put("record", "digest", b"ab" * 32)
 put("record", "stream", b"\x07" + bytes(544))
 
+put("index", "steps", bytes(range(40, 64)) * 20)
+put("index", "even", bytes([53]) * 2000)
+put("index", "changes", b"\x08\x00\x01\x10\x00\x80")
+put("index", "end", b"ROLLKEYS".rjust(56, b"\0"))
+
 for path in glob.glob(sys.argv[1] + "/*.pb") if len(sys.argv) > 1 else []:
     put("kube", os.path.basename(path), open(path, "rb").read())
 for number, text in enumerate([

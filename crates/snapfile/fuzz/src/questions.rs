@@ -3,15 +3,22 @@
 use std::ops::ControlFlow;
 
 use rollsnap_snapfile::bolt::Database;
+use rollsnap_snapfile::index::get_by_index;
 use rollsnap_snapfile::mvcc::{self, OwnedKey};
-use rollsnap_snapfile::{ReadAt, status, verify};
+use rollsnap_snapfile::{ReadAt, status, verify_and_index};
 
 /// Keys that are asked for one by one: each costs a pass.
 const ASKED: usize = 4;
 
 /// Asks everything. Panics where two answers contradict each other.
 pub fn ask(file: &dyn ReadAt) {
-    let report = verify(file, &mut |_| ControlFlow::Continue(())).expect("memory can be read");
+    let mut index = Vec::new();
+    let mut heed = |_| ControlFlow::Continue(());
+    let report = verify_and_index(file, &mut heed, &mut |piece| {
+        index.extend_from_slice(piece);
+    });
+    let report = report.expect("memory can be read");
+    assert_eq!(report.indexed, report.is_proved());
     for finding in &report.findings {
         assert!(!finding.to_string().is_empty());
     }
@@ -47,6 +54,10 @@ pub fn ask(file: &dyn ReadAt) {
     let last = last.expect("what is whole has a last revision");
     assert_eq!(last.map_or(0, |last| last.main), told.revision);
     for key in live {
+        if report.indexed {
+            let found = get_by_index(file, &index, &key.key).expect("its index serves");
+            assert_eq!(found.as_ref(), Some(&key));
+        }
         let found = mvcc::get(file, &key.key, None).expect("what is whole can be asked");
         assert_eq!(found, Some(key));
     }

@@ -15,6 +15,7 @@ fuzz_target!(|text: &str| {
         Part::of(&name.manifest()),
         Some(Part::Manifest(name.clone()))
     );
+    assert_eq!(Part::of(&name.index()), Some(Part::Index(name.clone())));
     for codec in [Codec::None, Codec::Zstd] {
         assert_eq!(
             Part::of(&name.stored(codec)),
