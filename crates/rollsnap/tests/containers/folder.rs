@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 const MANIFEST: &str = ".manifest.json";
+const INDEX: &str = ".keys.index";
 const TRAILER_LEN: usize = 32;
 
 #[derive(Debug)]
@@ -28,11 +29,11 @@ impl Folder {
         self.0.path()
     }
 
-    /// The names of the snapshots: whatever is no manifest and not the program's own.
+    /// The names of the snapshots: whatever lies beside none and is not the program's own.
     pub(crate) fn snapshots(&self) -> BTreeSet<String> {
         names(self.path())
             .into_iter()
-            .filter(|name| !name.starts_with('.') && !name.ends_with(MANIFEST))
+            .filter(|name| !name.starts_with('.') && beside(name).is_none())
             .collect()
     }
 
@@ -45,6 +46,8 @@ impl Folder {
         let spool = self.spool();
         names(&spool)
             .into_iter()
+            // An index is written while the last save is verified.
+            .filter(|name| !name.contains(INDEX))
             .find_map(|name| Some(fs::metadata(spool.join(name)).ok()?.len()))
     }
 
@@ -73,11 +76,11 @@ impl Folder {
         let orphans: Vec<String> = names(self.path())
             .into_iter()
             .filter(|name| {
-                name.strip_suffix(MANIFEST)
-                    .is_some_and(|snapshot| !snapshots.contains(snapshot))
+                let snapshot = beside(name);
+                snapshot.is_some_and(|snapshot| !snapshots.contains(snapshot))
             })
             .collect();
-        assert!(orphans.is_empty(), "manifests of nothing: {orphans:?}");
+        assert!(orphans.is_empty(), "they lie beside nothing: {orphans:?}");
     }
 
     /// No save is under way and none has left anything.
@@ -85,6 +88,11 @@ impl Folder {
         let parts = names(&self.spool());
         assert!(parts.is_empty(), "half-made files stay behind: {parts:?}");
     }
+}
+
+/// The snapshot that a manifest or an index lies beside.
+fn beside(name: &str) -> Option<&str> {
+    name.strip_suffix(MANIFEST).or(name.strip_suffix(INDEX))
 }
 
 /// etcd's own digest, computed anew: SHA-256 of the database in its last 32 bytes.
