@@ -34,6 +34,7 @@
 //! | which keys were there at a revision, with which values? | [`mvcc::live`], [`mvcc::get`] |
 //! | where does a key lie, without reading all? | [`index`] |
 //! | how is such a file made? | [`bolt::Builder`] |
+//! | how does a server go on with it? | [`restore`] |
 //!
 //! Everything is read through [`ReadAt`]: a file, a buffer, something far away.
 //!
@@ -78,7 +79,9 @@ mod error;
 mod finding;
 pub mod index;
 pub mod mvcc;
+mod proto;
 mod read_at;
+pub mod restore;
 mod trailer;
 mod verify;
 

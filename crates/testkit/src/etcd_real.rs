@@ -71,8 +71,28 @@ impl EtcdBuilder {
     /// # Panics
     /// When they do not, with their logs.
     pub async fn start_cluster(self, size: usize) -> Vec<EtcdReal> {
-        cluster::start(&self, size).await
+        cluster::start(&self, size, |_| {}).await
     }
+
+    /// As [`start_cluster`](Self::start_cluster), of members that go on with data directories that
+    /// `make` has made. It may be asked again, for other seats: ports are not always free.
+    ///
+    /// # Panics
+    /// When they do not answer, with their logs.
+    pub async fn start_on(self, size: usize, make: impl Fn(&[Seat])) -> Vec<EtcdReal> {
+        cluster::start(&self, size, make).await
+    }
+}
+
+/// A member's place before it is started.
+#[derive(Debug, Clone)]
+pub struct Seat {
+    /// Its name.
+    pub name: String,
+    /// Where its fellows will find it.
+    pub peer_url: String,
+    /// Its data directory, which does not exist.
+    pub data_dir: PathBuf,
 }
 
 /// How a server comes into its cluster.

@@ -35,8 +35,14 @@ pub(crate) trait Visitor {
     /// A bucket begins. Its pairs follow, in ascending order.
     fn bucket(&mut self, name: &[u8]) -> ControlFlow<()>;
 
-    /// A pair of the bucket that was named last. A bucket within it comes with an empty value.
+    /// A pair of the bucket that was named last.
     fn pair(&mut self, page: u64, key: &[u8], value: &[u8]) -> ControlFlow<()>;
+
+    /// A bucket within the bucket that was named last: a pair with an empty value to whoever
+    /// counts as etcdutl does.
+    fn nested(&mut self, page: u64, name: &[u8]) -> ControlFlow<()> {
+        self.pair(page, name, &[])
+    }
 
     /// Something is wrong. What hangs on it is passed over.
     fn fault(&mut self, finding: Finding) -> ControlFlow<()>;

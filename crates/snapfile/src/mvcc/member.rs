@@ -36,7 +36,10 @@ impl Member {
 /// in ascending order (etcd `server/etcdserver/api/membership/cluster.go`, `genID`). A cluster
 /// keeps its id when members come and go, so it is no longer this one after that.
 pub fn cluster_id(members: &[Member]) -> u64 {
-    let mut ids: Vec<u64> = members.iter().map(|member| member.id).collect();
+    id_of_members(members.iter().map(|member| member.id).collect())
+}
+
+pub(crate) fn id_of_members(mut ids: Vec<u64>) -> u64 {
     ids.sort_unstable();
     let mut hash = Sha1::new();
     for id in ids {

@@ -6,6 +6,9 @@
 //! proto3 leaves zero fields out (etcd `api/mvccpb/kv.proto`). A deletion's record holds the key
 //! alone.
 
+pub use crate::proto::ProtoError as RecordError;
+use crate::proto::{Field, Value};
+
 /// One version of one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Record<'a> {
@@ -21,20 +24,6 @@ pub struct Record<'a> {
     pub value: &'a [u8],
     /// The lease it hangs on; 0 for none.
     pub lease: i64,
-}
-
-/// The bytes are no record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum RecordError {
-    /// They end inside a field.
-    #[error("record is cut")]
-    Cut,
-    /// A number has more than 64 bits.
-    #[error("record has a number of more than 64 bits")]
-    Number,
-    /// A field has a type that it cannot have.
-    #[error("record has a field of the wrong type")]
-    Type,
 }
 
 impl<'a> Record<'a> {
@@ -57,70 +46,6 @@ impl<'a> Record<'a> {
         }
         Ok(record)
     }
-}
-
-/// One field of a protobuf message.
-pub(crate) struct Field<'a> {
-    pub(crate) number: u64,
-    pub(crate) value: Value<'a>,
-}
-
-/// The value of a field, by its wire type. Fixed numbers occur in no message of etcd's storage.
-pub(crate) enum Value<'a> {
-    Varint(u64),
-    Bytes(&'a [u8]),
-    Fixed,
-}
-
-impl<'a> Field<'a> {
-    /// The next field and what follows it; `None` at the end.
-    pub(crate) fn read(bytes: &'a [u8]) -> Result<Option<(Self, &'a [u8])>, RecordError> {
-        if bytes.is_empty() {
-            return Ok(None);
-        }
-        let (tag, rest) = varint(bytes)?;
-        let (value, rest) = match tag & 7 {
-            0 => {
-                let (number, rest) = varint(rest)?;
-                (Value::Varint(number), rest)
-            }
-            2 => {
-                let (len, rest) = varint(rest)?;
-                let len = usize::try_from(len).map_err(|_| RecordError::Cut)?;
-                let (value, rest) = rest.split_at_checked(len).ok_or(RecordError::Cut)?;
-                (Value::Bytes(value), rest)
-            }
-            1 => (Value::Fixed, skip(rest, 8)?),
-            5 => (Value::Fixed, skip(rest, 4)?),
-            _ => return Err(RecordError::Type),
-        };
-        let number = tag >> 3;
-        Ok(Some((Self { number, value }, rest)))
-    }
-}
-
-fn skip(bytes: &[u8], len: usize) -> Result<&[u8], RecordError> {
-    let (_, rest) = bytes.split_at_checked(len).ok_or(RecordError::Cut)?;
-    Ok(rest)
-}
-
-/// A number in groups of seven bits, the lowest first, and what follows it.
-fn varint(bytes: &[u8]) -> Result<(u64, &[u8]), RecordError> {
-    let mut number = 0;
-    let mut rest = bytes;
-    for shift in (0..64).step_by(7) {
-        let (byte, after) = rest.split_first().ok_or(RecordError::Cut)?;
-        rest = after;
-        let bits = u64::from(byte & 0x7f);
-        if shift == 63 && bits > 1 {
-            break;
-        }
-        number |= bits << shift;
-        if byte & 0x80 == 0 {
-            return Ok((number, rest));
-        }
-    }
-    Err(RecordError::Number)
 }
 
 #[cfg(test)]

@@ -42,6 +42,9 @@ pub enum RevisionError {
 }
 
 impl Change {
+    /// The byte behind the revision of a deletion.
+    pub(crate) const TOMBSTONE: u8 = TOMBSTONE;
+
     /// Reads the key of a record.
     pub fn parse(key: &[u8]) -> Option<Self> {
         let (revision, mark) = key.split_at_checked(LEN)?;

@@ -10,6 +10,7 @@ mod chance;
 mod etcdutl;
 mod goldens;
 mod pairs;
+mod restore;
 mod scatter;
 mod store;
 

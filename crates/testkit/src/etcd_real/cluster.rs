@@ -2,12 +2,18 @@
 
 use futures_util::future::join_all;
 
-use super::{EtcdBuilder, EtcdReal, Membership, PORT_TRIES};
+use super::{EtcdBuilder, EtcdReal, Membership, PORT_TRIES, Seat};
 
-/// Starts `m1` to `m{size}`. None of them answers before most of them run.
-pub(super) async fn start(builder: &EtcdBuilder, size: usize) -> Vec<EtcdReal> {
+/// Starts `m1` to `m{size}` where `make` has been. None of them answers before most of them run.
+pub(super) async fn start(
+    builder: &EtcdBuilder,
+    size: usize,
+    make: impl Fn(&[Seat]),
+) -> Vec<EtcdReal> {
     for _ in 0..PORT_TRIES {
         let mut members = prepare(builder, size);
+        let seats: Vec<Seat> = members.iter().map(seat).collect();
+        make(&seats);
         let started = join_all(members.iter_mut().map(EtcdReal::spawn_and_wait)).await;
         let logs: Vec<String> = started.into_iter().filter_map(Result::err).collect();
         if logs.is_empty() {
@@ -36,4 +42,12 @@ fn prepare(builder: &EtcdBuilder, size: usize) -> Vec<EtcdReal> {
         member.membership = Membership::Together(all.join(","));
     }
     members
+}
+
+fn seat(member: &EtcdReal) -> Seat {
+    Seat {
+        name: member.name.clone(),
+        peer_url: format!("http://127.0.0.1:{}", member.peer_port),
+        data_dir: member.data_dir(),
+    }
 }

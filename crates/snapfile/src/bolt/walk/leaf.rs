@@ -70,8 +70,11 @@ impl Leaf<'_, '_> {
             }
             last = Some(entry.key);
             if is_told {
-                let value = if entry.is_bucket { &[] } else { entry.value };
-                visitor.pair(self.id, entry.key, value)?;
+                if entry.is_bucket {
+                    visitor.nested(self.id, entry.key)?;
+                } else {
+                    visitor.pair(self.id, entry.key, entry.value)?;
+                }
             }
             match room.checked_sub(entry.value.len()) {
                 _ if !entry.is_bucket => {}
