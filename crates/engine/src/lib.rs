@@ -30,6 +30,7 @@ pub mod quarantine;
 pub mod read_back;
 mod readings;
 pub mod reconcile;
+pub mod restore;
 pub mod retention;
 pub mod roller;
 mod rounds;
