@@ -6,6 +6,7 @@ pub mod look;
 pub mod operand;
 mod prove;
 pub mod reference;
+pub mod restore;
 
 use std::ffi::OsString;
 
@@ -79,6 +80,8 @@ pub enum Verb {
     HashKv(hashkv::HashKv),
     /// Inside a snapshot.
     Look(look::Look),
+    /// A data directory from a snapshot.
+    Restore(restore::Restore),
     /// Whether the set-up holds.
     Check(Effort),
     /// Whether the configuration is right.
@@ -196,7 +199,7 @@ pub fn command() -> Command {
         .subcommands(prove::commands())
         .subcommand(hashkv::command())
         .subcommands(look::commands())
-        .subcommands([check::command(), config()])
+        .subcommands([restore::command(), check::command(), config()])
         .subcommand(printing(verb(
             "version",
             "Tells which program this is",
@@ -322,6 +325,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
         }
         "upload" => (Verb::Upload { name: given() }, matches),
         "download" => (Verb::Download { name: given() }, matches),
+        restore::NAME => (Verb::Restore(restore::parse(matches)), matches),
         check::NAME => (check::parse(matches), matches),
         hashkv::NAME => (Verb::HashKv(hashkv::parse(matches)), matches),
         "config" => match matches.subcommand() {

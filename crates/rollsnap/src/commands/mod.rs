@@ -11,6 +11,7 @@ mod operand;
 mod progress;
 mod prune;
 mod question;
+mod restore;
 mod run;
 mod save;
 mod status;
@@ -159,6 +160,7 @@ async fn carry_out(verb: &Verb, context: &Context) -> Result<ExitCode, Failure> 
             Verb::Download { name } => copy::download(context, name).await,
             Verb::Status { operand } => status::run(context, operand).await,
             Verb::Verify(request) => verify::run(context, request).await,
+            Verb::Restore(request) => restore::run(context, request).await,
             Verb::VerifyRemote { names } => verify::remote::run(context, names).await,
             Verb::HashKv(request) => hashkv::run(context, request).await,
             // The one whose answer may be in its exit code.

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use rollsnap_engine::image::{self, Access, Found, Heed, Image, ImageError, Scratch};
 use rollsnap_engine::look::ReadAt;
-use rollsnap_engine::{Kind, Manifest, key_index};
+use rollsnap_engine::{Entry, Kind, Manifest, key_index};
 use rollsnap_rke::nearest;
 use rollsnap_store::local::LocalDir;
 use rollsnap_store::{ObjectInfo, ObjectName, Store, StoreError};
@@ -205,6 +205,29 @@ impl<'a> Operand<'a> {
                 })
             }
         }
+    }
+}
+
+impl Operand<'_> {
+    /// Opens a snapshot that a catalog of `store` has.
+    pub(super) async fn open_entry(
+        context: &Context,
+        store: Arc<dyn Store>,
+        entry: &Entry,
+    ) -> Result<Opened, Failure> {
+        let settings = Settings::read(context.inputs()).0;
+        let objects = store.list(entry.object().as_str()).await?;
+        let object = objects.into_iter().find(|it| it.name == entry.object());
+        let Some(object) = object else {
+            let name = entry.name.as_str();
+            return Err(nowhere(name, name, &[&*store]).await);
+        };
+        let found = image::look(&*store, object).await?;
+        let path = settings.dir.value.join(found.object.name.as_str());
+        if store.location().to_string() == settings.dir.value.display().to_string() {
+            return of_file(context, &path, Access::All).await;
+        }
+        of_object(scratch(&settings), store, found, Access::All).await
     }
 }
 

@@ -32,6 +32,7 @@ mod proven;
 mod read_back;
 mod reload;
 mod restore;
+mod restored;
 mod rotation;
 mod schedule;
 mod secrets;

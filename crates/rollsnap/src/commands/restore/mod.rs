@@ -1,0 +1,204 @@
+//! `rollsnap restore`: a data directory from a snapshot, after a plan of it.
+
+mod plan;
+mod source;
+mod words;
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use rollsnap_engine::Kind;
+use rollsnap_engine::look::{Trailer, status};
+use rollsnap_engine::restore::{self, Order, RestoreError, Restored, Step};
+use serde::Serialize;
+use tokio::task::spawn_blocking;
+
+use super::Context;
+use super::operand::Opened;
+use super::progress::Bar;
+use crate::cli::restore::Restore;
+use crate::output::{self, Format};
+use crate::report::Failure;
+use plan::Plan;
+use source::Source;
+
+#[derive(Serialize)]
+struct Report<'a> {
+    plan: &'a Plan,
+    /// What was done; absent where only the plan was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restored: Option<Done>,
+}
+
+#[derive(Serialize)]
+struct Done {
+    data_dir: String,
+    revision: u64,
+    records: u64,
+    expired_keys: u64,
+    mended_leases: u64,
+    dropped_alarms: u64,
+    /// Where the old data directory is now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept: Option<String>,
+}
+
+#[derive(Serialize)]
+struct RolledBack {
+    data_dir: String,
+    /// Which came back.
+    from: String,
+    /// Where the one is now that was there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept: Option<String>,
+}
+
+pub(super) async fn run(context: &Context, request: &Restore) -> Result<(), Failure> {
+    if request.rollback {
+        return roll_back(context, request).await;
+    }
+    let cluster = words::cluster(request)?;
+    let source = Source::open(context, request).await?;
+    let (trailer, status) = source.opened.ask(context, "restore", status).await?;
+    proved(&source.opened, trailer, request.skip_hash_check)?;
+    let order = words::order(request, cluster, &source, &status, context.clock.now())?;
+    let plan = Plan::of(request, &source, trailer, &status, &order)?;
+    if request.plan {
+        let report = Report {
+            plan: &plan,
+            restored: None,
+        };
+        output::tell(context.format, &report, || plan.text())?;
+        return plan.verdict();
+    }
+    if context.format == Format::Text {
+        output::print(&plan.text())?;
+    }
+    plan.verdict()?;
+    words::may_act(request, &order.changes.cluster)?;
+    let restored = act(context, &source.opened, order).await?;
+    let done = Done::of(request, &restored);
+    let report = Report {
+        plan: &plan,
+        restored: Some(done),
+    };
+    output::tell(context.format, &report, || text(request, &restored))
+}
+
+/// Refuses what is not what etcd sent, unless that was said to be no matter.
+fn proved(opened: &Opened, trailer: Trailer, skips: bool) -> Result<(), Failure> {
+    let error = match trailer {
+        Trailer::Held(_) => return Ok(()),
+        _ if skips => return Ok(()),
+        Trailer::Absent => RestoreError::NoDigest,
+        Trailer::Wrong { .. } => RestoreError::Digest,
+    };
+    Err(failure(&opened.location, &error))
+}
+
+async fn act(context: &Context, opened: &Opened, order: Order) -> Result<Restored, Failure> {
+    let bar = Bar::new();
+    bar.say(format!("restore {}", opened.name));
+    let bytes = opened.image.bytes();
+    let stop = context.orders.stop.clone();
+    let done = spawn_blocking(move || {
+        restore::restore(&*bytes, &order, &mut |step, done, total| {
+            match step {
+                Step::Check if done == 0 => bar.say("checks what was written".to_owned()),
+                Step::Write | Step::Check | Step::Digest => bar.at(done, total),
+                _ => {}
+            }
+            if stop.is_cancelled() {
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        })
+    });
+    let done = done.await.map_err(|ended| {
+        let message = format!("the work ended early: {ended}");
+        Failure::new(Kind::Bug, message)
+    })?;
+    done.map_err(|error| failure(&opened.location, &error))
+}
+
+async fn roll_back(context: &Context, request: &Restore) -> Result<(), Failure> {
+    let (data_dir, at) = (request.data_dir.clone(), context.clock.now());
+    let done = spawn_blocking(move || restore::roll_back(Path::new(&data_dir), at));
+    let done = done.await.map_err(|ended| {
+        let message = format!("the work ended early: {ended}");
+        Failure::new(Kind::Bug, message)
+    })?;
+    let (from, kept) = done.map_err(|error| {
+        let message = format!("roll {} back: {error}", request.data_dir);
+        hinted(Failure::new(error.kind(), message), &error)
+    })?;
+    let report = RolledBack {
+        data_dir: request.data_dir.clone(),
+        from: from.display().to_string(),
+        kept: kept.map(|kept| kept.display().to_string()),
+    };
+    output::tell(context.format, &report, || {
+        let kept = report.kept.as_ref();
+        let kept = kept.map(|kept| format!("; what was there is {kept}"));
+        let (data_dir, from) = (&report.data_dir, &report.from);
+        format!(
+            "{data_dir} is again what {from} was{}\n",
+            kept.unwrap_or_default()
+        )
+    })
+}
+
+fn failure(location: &str, error: &RestoreError) -> Failure {
+    let message = format!("restore {location}: {error}");
+    hinted(Failure::new(error.kind(), message), error)
+}
+
+fn hinted(failure: Failure, error: &RestoreError) -> Failure {
+    match error.hint() {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
+    }
+}
+
+impl Done {
+    fn of(request: &Restore, restored: &Restored) -> Self {
+        let database = &restored.database;
+        Self {
+            data_dir: request.data_dir.clone(),
+            revision: database.revision,
+            records: database.records,
+            expired_keys: database.expired,
+            mended_leases: database.mended,
+            dropped_alarms: database.alarms,
+            kept: restored
+                .kept
+                .as_ref()
+                .map(|kept| kept.display().to_string()),
+        }
+    }
+}
+
+fn text(request: &Restore, restored: &Restored) -> String {
+    let database = &restored.database;
+    let mut lines = vec![format!(
+        "restored {}: revision {}, {} records",
+        request.data_dir, database.revision, database.records
+    )];
+    if database.expired > 0 {
+        lines.push(format!("{} keys ended with their leases", database.expired));
+    }
+    if database.mended > 0 {
+        lines.push(format!(
+            "{} leases were missing under live keys, and last for an hour now",
+            database.mended
+        ));
+    }
+    if let Some(kept) = &restored.kept {
+        lines.push(format!(
+            "the old directory is {}: --rollback brings it back, and when all is well it may go",
+            kept.display()
+        ));
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}

@@ -1,0 +1,174 @@
+//! What was typed, as an order; every fault of it at once.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use rollsnap_engine::Kind;
+use rollsnap_engine::look::{Status, cluster_id};
+use rollsnap_engine::manifest::Id;
+use rollsnap_engine::restore::{Alarms, Changes, Cluster, ClusterError, Order, bump};
+
+use super::source::Source;
+use crate::cli::restore::Restore;
+use crate::report::Failure;
+
+/// etcd's own, where nobody says more.
+const PEER_URL: &str = "http://localhost:2380";
+
+/// The cluster that was described. Touches nothing.
+pub(super) fn cluster(request: &Restore) -> Result<Cluster, Failure> {
+    let mut faults = Vec::new();
+    let own = own_urls(request);
+    let members = match &request.initial_cluster {
+        None => {
+            let urls = own.clone().unwrap_or_else(|| vec![PEER_URL.to_owned()]);
+            BTreeMap::from([(request.name.clone(), urls)])
+        }
+        Some(text) => match Cluster::parse(text) {
+            Ok(members) => members,
+            Err(wrong) => {
+                faults.extend(told("--initial-cluster", &wrong));
+                BTreeMap::new()
+            }
+        },
+    };
+    if faults.is_empty() && !members.contains_key(&request.name) {
+        let names: Vec<&str> = members.keys().map(String::as_str).collect();
+        let name = &request.name;
+        faults.push(format!(
+            "--name {name}: --initial-cluster has no such member, only {}",
+            names.join(", ")
+        ));
+    }
+    if let (Some(mut own), Some(there)) = (own, members.get(&request.name)) {
+        let mut there = there.clone();
+        own.sort_unstable();
+        there.sort_unstable();
+        if own != there {
+            faults.push(format!(
+                "--initial-advertise-peer-urls {}: --initial-cluster has {} for {}",
+                own.join(","),
+                there.join(","),
+                request.name
+            ));
+        }
+    }
+    let token = match &request.initial_cluster_token {
+        Some(token) => token.clone(),
+        None => random_token()?,
+    };
+    let cluster = match Cluster::new(&members, &token) {
+        Ok(cluster) if faults.is_empty() => return Ok(cluster),
+        Ok(_) => Vec::new(),
+        Err(wrong) => wrong,
+    };
+    if faults.is_empty() {
+        faults.extend(told("--initial-cluster", &cluster));
+    }
+    let message = format!("restore: {}", faults.join("; "));
+    Err(Failure::new(Kind::Usage, message)
+        .with_hint("write --name m1 --initial-cluster m1=https://10.0.0.1:2380,m2=…"))
+}
+
+fn told(option: &str, wrong: &[ClusterError]) -> Vec<String> {
+    let each = |wrong: &ClusterError| format!("{option}: {wrong}");
+    wrong.iter().map(each).collect()
+}
+
+fn own_urls(request: &Restore) -> Option<Vec<String>> {
+    let text = request.initial_advertise_peer_urls.as_ref()?;
+    let urls = text.split(',').map(str::trim).filter(|url| !url.is_empty());
+    Some(urls.map(str::to_owned).collect())
+}
+
+/// A token that no other cluster has.
+fn random_token() -> Result<String, Failure> {
+    let mut bytes = [0_u8; 8];
+    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()).map_err(
+        |errno| {
+            let message = format!("ask the system for random bytes: {errno}");
+            Failure::new(Kind::Bug, message)
+        },
+    )?;
+    Ok(format!("rollsnap-{:016x}", u64::from_be_bytes(bytes)))
+}
+
+/// Members that are restored apart must come out alike: whoever restores several says what would
+/// else be chosen anew for each.
+pub(super) fn may_act(request: &Restore, cluster: &Cluster) -> Result<(), Failure> {
+    let mut missing = Vec::new();
+    if request.initial_cluster_token.is_none() {
+        missing.push("--initial-cluster-token");
+    }
+    if request.bump_revision == "auto" {
+        missing.push("--bump-revision");
+    }
+    if cluster.members().len() < 2 || missing.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "restore: several members need the same {}",
+        missing.join(" and ")
+    );
+    Err(Failure::new(Kind::Usage, message)
+        .with_hint("run the commands of the plan above, each on its member"))
+}
+
+pub(super) fn order(
+    request: &Restore,
+    cluster: Cluster,
+    source: &Source,
+    status: &Status,
+    at: DateTime<Utc>,
+) -> Result<Order, Failure> {
+    let bump = bump_of(request, source, status, at)?;
+    let me = cluster.member(&request.name).cloned();
+    let me = me.ok_or_else(|| Failure::new(Kind::Bug, "the member is not in its cluster"))?;
+    Ok(Order {
+        data_dir: PathBuf::from(&request.data_dir),
+        wal_dir: request.wal_dir.as_ref().map(PathBuf::from),
+        me,
+        changes: Changes {
+            cluster,
+            alarms: match (request.drop_alarms, request.keep_alarms) {
+                (true, _) => Alarms::Drop,
+                (_, true) => Alarms::Keep,
+                _ => Alarms::DropNoSpace,
+            },
+            expire_leases: request.expire_leases,
+            disable_auth: request.disable_auth,
+            bump,
+        },
+        // The plan has read it through already.
+        skip_hash_check: true,
+        at,
+    })
+}
+
+fn bump_of(
+    request: &Restore,
+    source: &Source,
+    status: &Status,
+    now: DateTime<Utc>,
+) -> Result<Option<u64>, Failure> {
+    let text = request.bump_revision.as_str();
+    let by = if text == "auto" {
+        let of_members = || Some(Id(cluster_id(&status.members)));
+        let cluster = source.manifest().map(|manifest| manifest.cluster_id);
+        let cluster = cluster.or_else(of_members);
+        bump(
+            &source.known,
+            cluster,
+            status.store_revision,
+            source.taken_at(),
+            now,
+        )
+    } else {
+        text.parse().map_err(|_| {
+            let message = format!("--bump-revision {text}: is no number");
+            Failure::new(Kind::Usage, message).with_hint("write auto, 0, or by how many")
+        })?
+    };
+    Ok((by > 0).then_some(by))
+}
