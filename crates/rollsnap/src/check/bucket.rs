@@ -6,7 +6,7 @@ use super::{Outcome, Part, Trial};
 use crate::assembly;
 use crate::config::Settings;
 
-/// The trial that tells whose keys are used.
+/// The store's trial that tells whose keys are used.
 pub(super) const CREDENTIALS: &str = "credentials";
 
 pub(super) async fn try_out(settings: &Settings, effort: Effort) -> Vec<Trial> {
@@ -30,15 +30,8 @@ pub(super) async fn try_out(settings: &Settings, effort: Effort) -> Vec<Trial> {
         }
     };
     let location = store.location().to_string();
-    let keys = match store.credentials_told().await {
-        Ok(source) => Outcome::Held(source),
-        Err(error) => Outcome::Failed(error.into()),
-    };
-    let are_there = matches!(keys, Outcome::Held(_));
-    let mut trials = vec![Trial::new(Part::Bucket, &location, CREDENTIALS, keys)];
-    if are_there {
-        let probes = store.probe(effort).await.into_iter();
-        trials.extend(probes.map(|probe| Trial::of_probe(Part::Bucket, &location, probe)));
-    }
-    trials
+    let probes = store.probe(effort).await.into_iter();
+    probes
+        .map(|probe| Trial::of_probe(Part::Bucket, &location, probe))
+        .collect()
 }

@@ -1,5 +1,6 @@
 //! `check`: the set-up tried out, part by part; and the daemon's own look at its start.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -68,6 +69,16 @@ async fn a_set_up_that_is_well_holds_from_end_to_end_and_nothing_is_left_behind(
         ] {
             assert_eq!(row(&told, part, what)["result"], "held", "{told:#}");
         }
+        let rows = told["checks"].as_array().unwrap();
+        let places = rows
+            .iter()
+            .map(|row| format!("{} {}", row["location"], row["check"]));
+        let different: BTreeSet<_> = places.collect();
+        assert_eq!(
+            different.len(),
+            rows.len(),
+            "something is told twice: {told:#}"
+        );
         assert_eq!(row(&told, "etcd", "version")["message"], version.number());
         assert!(snapshots(dir.path()).is_empty() && bucket.names().is_empty());
         assert!(names(&dir.path().join(".rollsnap/spool")).is_empty());
