@@ -1,7 +1,7 @@
 //! Keeps the bucket in step with the directory.
 //!
 //! What it does is said by the two catalogs: [`debt`](crate::debt) tells what is owed,
-//! [`transfer`](crate::transfer) how one snapshot is copied, [`leftovers`](crate::leftovers) what
+//! `transfer` how one snapshot is copied, `leftovers` what
 //! becomes of uploads that were cut.
 
 use std::collections::BTreeSet;

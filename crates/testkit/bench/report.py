@@ -18,7 +18,8 @@ def summary(runs):
         row["rss"] = max(run.rss for run in done)
         row["runs"] = len(done)
         bases = (("drain", "wall"), ("etcdctl-3.5", "cpu"), ("etcdutl", "cpu"),
-                 ("sequence", "wall"), ("sdk", "wall"))
+                 ("sequence", "wall"), ("sdk", "wall"), ("etcdutl-restore", "cpu"),
+                 ("etcdutl-restore", "wall"))
         for base, key in bases:
             if base in runs:
                 pairs = list(zip(done, runs[base]))
@@ -79,6 +80,8 @@ def targets(rows, memory, idle, binary, size):
         ("save: wall / drain", "save", "wall_to_drain", 1.10),
         ("save: CPU / etcdctl 3.5", "save", "cpu_to_etcdctl-3.5", 0.85),
         ("status: CPU / etcdutl 3.5", "status", "cpu_to_etcdutl", 1.0),
+        ("restore: CPU / etcdutl 3.5", "restore", "cpu_to_etcdutl-restore", 0.5),
+        ("restore: wall / etcdutl 3.5", "restore", "wall_to_etcdutl-restore", 1.0),
         ("zstd: wall / drain", "zstd", "wall_to_drain", 1.30),
         ("save --s3: wall / sequence", "s3", "wall_to_sequence", 0.5),
         ("save --s3: wall / etcdctl, boto3", "s3", "wall_to_sdk", 0.7),
@@ -92,6 +95,7 @@ def targets(rows, memory, idle, binary, size):
         ("save --s3: peak RSS, MB", lambda: max(peak("s3"), peak("s3-zstd")), 64),
         ("status: peak RSS, MB", lambda: peak("status"), 32),
         ("verify: peak RSS, MB", lambda: peak("verify"), 32),
+        ("restore: peak RSS, MB", lambda: peak("restore"), 64),
         ("verify: CPU s per GB", lambda: row("verify", "cpu") / size * 1e9, 1.5),
         ("get of one key: wall, ms", lambda: row("get", "wall") * 1000, 50),
         ("zstd: local peak / stored", lambda: row("zstd", "local_peak") / row("zstd", "stored"), 1),

@@ -174,13 +174,7 @@ fn build(
     heed: Heed<'_>,
 ) -> Result<Rewritten, RestoreError> {
     site.begin(order.wal_dir.as_deref())?;
-    let data = site.data();
-    // Where `member` is exchanged, it is what is built.
-    let member = if place.path() == order.data_dir {
-        data.join("member")
-    } else {
-        data.clone()
-    };
+    let (data, member) = (site.data(), site.member());
     step(heed, Step::Write)?;
     let contents = Contents {
         changes: &order.changes,

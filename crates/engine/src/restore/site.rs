@@ -39,6 +39,8 @@ pub struct Place {
     path: PathBuf,
     /// The folder of ours.
     site: PathBuf,
+    /// Whether it is `member` alone that is replaced.
+    is_member: bool,
 }
 
 /// How far a run came, for the next one.
@@ -60,17 +62,19 @@ pub(super) struct Site {
 impl Place {
     /// Of a data directory, which may be absent.
     pub fn of(data_dir: &Path) -> Result<Self, RestoreError> {
-        let data_dir = std::path::absolute(data_dir).map_err(|e| fault("look at", data_dir, e))?;
+        let data_dir = whole(data_dir).map_err(|error| fault("look at", data_dir, error))?;
         if is_mount_point(&data_dir)? {
             return Ok(Self {
                 path: data_dir.join("member"),
                 site: data_dir.join(".restoring"),
+                is_member: true,
             });
         }
         let site = beside(&data_dir, ".restoring");
         Ok(Self {
             path: data_dir,
             site,
+            is_member: false,
         })
     }
 
@@ -144,9 +148,18 @@ impl Site {
         Ok(taken)
     }
 
-    /// The new data directory.
+    /// What will take the place of the old one.
     pub(super) fn data(&self) -> PathBuf {
         self.place.site.join(DATA)
+    }
+
+    /// `member` in it, or itself where only that is replaced.
+    pub(super) fn member(&self) -> PathBuf {
+        if self.place.is_member {
+            self.data()
+        } else {
+            self.data().join("member")
+        }
     }
 
     fn state(&self) -> PathBuf {
@@ -267,6 +280,15 @@ fn is_taken(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists
     )
+}
+
+/// The path without links where it leads somewhere: what is exchanged is the directory and not a
+/// link to it.
+fn whole(path: &Path) -> io::Result<PathBuf> {
+    match fs::canonicalize(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => std::path::absolute(path),
+        whole => whole,
+    }
 }
 
 /// `/var/lib/etcd` and a suffix.

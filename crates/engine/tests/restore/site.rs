@@ -175,3 +175,16 @@ fn a_snapshot_that_is_not_what_etcd_sent_is_refused_before_anything_is_touched()
     assert_eq!(told.kind(), Kind::Corrupt, "{told}");
     assert!(names(dir.path()).is_empty());
 }
+
+#[test]
+fn a_link_to_a_directory_stays_one_and_what_it_leads_to_is_exchanged() {
+    let file = snapshot();
+    let dir = tempfile::tempdir().unwrap();
+    let (target, link) = (dir.path().join("disk/etcd"), dir.path().join("etcd"));
+    make_old(&target);
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+    run(&file, &order(&link)).unwrap();
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert!(target.join("member/wal").exists());
+    assert_eq!(names(&dir.path().join("disk")).len(), 2);
+}

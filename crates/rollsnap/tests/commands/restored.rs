@@ -356,3 +356,16 @@ async fn what_is_told_of_a_restore_is_documented() {
     let back = restore(&["--rollback"], &new).run().await.json();
     assert_documented("restore --rollback", &[back]);
 }
+
+#[tokio::test]
+async fn a_directory_may_be_given_from_where_one_stands() {
+    let (etcd, dir) = etcd_and_dir().await;
+    saved(&etcd, dir.path(), "kept").await;
+    let done = Command::new(env!("CARGO_BIN_EXE_rollsnap"))
+        .current_dir(dir.path())
+        .args(["restore", "kept", "--data-dir", "new", "--dir", "."])
+        .output()
+        .unwrap();
+    must(&done);
+    assert!(dir.path().join("new/member/snap/db").exists());
+}

@@ -322,6 +322,7 @@ fn commands(request: &Restore, source: &Source, order: &Order) -> Vec<String> {
         Some(manifest) => manifest.name.to_string(),
         None => source.opened.location.clone(),
     };
+    let bump = order.changes.bump.unwrap_or(0).to_string();
     let all: Vec<String> = cluster
         .members()
         .iter()
@@ -332,20 +333,18 @@ fn commands(request: &Restore, source: &Source, order: &Order) -> Vec<String> {
                 .map(|url| format!("{}={url}", member.name))
         })
         .collect();
+    let all = all.join(",");
     let mut members: Vec<_> = cluster.members().iter().collect();
     members.sort_by_key(|member| (member.name != order.me.name, &member.name));
     let command = |name: &str| {
-        let mut words = vec!["rollsnap restore".to_owned(), snapshot.clone()];
-        words.push(format!("--data-dir {}", request.data_dir));
+        let mut words = vec!["rollsnap", "restore", &snapshot];
+        words.extend(["--data-dir", &request.data_dir]);
         if let Some(wal_dir) = &request.wal_dir {
-            words.push(format!("--wal-dir {wal_dir}"));
+            words.extend(["--wal-dir", wal_dir]);
         }
-        words.push(format!("--name {name} --initial-cluster {}", all.join(",")));
-        words.push(format!("--initial-cluster-token {}", cluster.token()));
-        words.push(format!(
-            "--bump-revision {}",
-            order.changes.bump.unwrap_or(0)
-        ));
+        words.extend(["--name", name, "--initial-cluster", &all]);
+        words.extend(["--initial-cluster-token", cluster.token()]);
+        words.extend(["--bump-revision", &bump]);
         let switches = [
             (request.from_s3, "--from-s3"),
             (request.skip_hash_check, "--skip-hash-check"),
@@ -355,8 +354,40 @@ fn commands(request: &Restore, source: &Source, order: &Order) -> Vec<String> {
             (request.disable_auth, "--disable-auth"),
         ];
         let said = switches.into_iter().filter(|(said, _)| *said);
-        words.extend(said.map(|(_, switch)| switch.to_owned()));
+        words.extend(said.map(|(_, switch)| switch));
+        let words: Vec<String> = words.into_iter().map(for_shell).collect();
         words.join(" ")
     };
     members.iter().map(|member| command(&member.name)).collect()
+}
+
+/// A word as a shell reads it back.
+fn for_shell(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-+=:,./@%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::for_shell;
+
+    #[test]
+    fn a_word_that_a_shell_would_take_apart_is_quoted() {
+        for (word, quoted) in [
+            ("/var/lib/etcd", "/var/lib/etcd"),
+            (
+                "m1=https://h:2380,m2=https://h:1",
+                "m1=https://h:2380,m2=https://h:1",
+            ),
+            ("my dir", "'my dir'"),
+            ("it's", "'it'\\''s'"),
+            ("$HOME", "'$HOME'"),
+            ("", "''"),
+        ] {
+            assert_eq!(for_shell(word), quoted);
+        }
+    }
 }
