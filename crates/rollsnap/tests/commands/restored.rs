@@ -297,36 +297,19 @@ async fn what_the_old_program_wrote_is_restored_and_what_is_none_is_refused() {
 #[tokio::test]
 async fn faults_of_the_words_are_told_at_once() {
     let dir: TempDir = tempfile::tempdir().unwrap();
-    let told = Program::new([
-        "restore",
-        "latest",
-        "--data-dir",
-        "/nowhere/etcd",
-        "--name",
-        "m9",
-    ])
-    .args(["--initial-cluster", "m1=ftp://h:1,m2=http://h"])
-    .dir(dir.path())
-    .run()
-    .await;
-    told.fails(Kind::Usage, &["m9", "only m1, m2"]);
-    let told = Program::new([
-        "restore",
-        "latest",
-        "--data-dir",
-        "/nowhere/etcd",
-        "--name",
-        "m1",
-    ])
-    .args(["--initial-cluster", "m1=ftp://h:1,m2=http://h"])
-    .dir(dir.path())
-    .run()
-    .await;
-    told.fails(Kind::Usage, &["ftp://h:1", "give the port"]);
-    let told = Program::new(["restore", "--at", "noon", "--data-dir", "/nowhere/etcd"])
-        .dir(dir.path())
-        .run()
-        .await;
+    let restore = |words: &[&str]| {
+        let program = Program::new(["restore", "--data-dir", "/nowhere/etcd"]);
+        program.args(words).dir(dir.path()).run()
+    };
+    let members = ["latest", "--initial-cluster", "m1=ftp://h:1,m2=http://h"];
+    for (name, told) in [
+        ("m9", ["m9", "only m1, m2"]),
+        ("m1", ["ftp://h:1", "give the port"]),
+    ] {
+        let words = [&members[..], &["--name", name]].concat();
+        restore(&words).await.fails(Kind::Usage, &told);
+    }
+    let told = restore(&["--at", "noon"]).await;
     told.fails(Kind::Usage, &["--at noon", "2026-05-01T12:00Z"]);
 }
 
