@@ -90,7 +90,9 @@ impl RestoreError {
     pub fn hint(&self) -> Option<&str> {
         Some(match self {
             Self::Snapshot(error) => return look::hint_of(error),
-            Self::Digest => "take another snapshot; rollsnap list shows which are proved",
+            Self::Digest => {
+                "take another snapshot, or the bucket's copy of this one with --from-s3"
+            }
             Self::NoDigest => {
                 "a file copied from a data directory has none: --skip-hash-check takes it, with its \
                  structure checked all the same"

@@ -39,7 +39,7 @@ pub(super) fn commands() -> [Command; 2] {
             Arg::new("from")
                 .long("from")
                 .value_name("STORE")
-                .requires("all")
+                .conflicts_with(OPERAND)
                 .value_parser(["local", "remote", "everywhere"])
                 .default_value("local")
                 .help("Where --all looks."),

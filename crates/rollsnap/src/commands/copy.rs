@@ -2,6 +2,7 @@
 //! on the way.
 
 use rollsnap_engine::catalog::{Entry, Reader, Standing};
+use rollsnap_engine::manifest::Verdict;
 use rollsnap_engine::mirror::Copied;
 use rollsnap_engine::{Kind, Manifest, SnapshotName, key_index, mirror};
 use rollsnap_store::{Location, Store};
@@ -49,8 +50,13 @@ fn unproved(verb: &str, location: &Location, entry: &Entry, standing: &Standing)
     let name = &entry.name;
     let object = entry.object();
     let message = format!("{verb} {name}: {location}/{object} is not proved: {why}");
-    Failure::new(Kind::Corrupt, message)
-        .with_hint("check it by hand: etcdutl snapshot status, then copy the file itself")
+    let hint = match standing {
+        Standing::Corrupt(_) => {
+            "rollsnap verify tells what is wrong with it; where another copy holds, that one replaces it"
+        }
+        _ => "check it by hand: etcdutl snapshot status, then copy the file itself",
+    };
+    Failure::new(Kind::Corrupt, message).with_hint(hint)
 }
 
 async fn copy(
@@ -75,7 +81,8 @@ async fn copy(
     };
     let target = Reader::default().read(to).await?;
     let same = |there: &Manifest| {
-        there.stored.content == manifest.stored.content && !there.is_of_broken_copy()
+        let is_broken = there.is_of_broken_copy() || there.verdict() == Some(Verdict::Corrupt);
+        there.stored.content == manifest.stored.content && !is_broken
     };
     let already_there = target
         .find(&name)

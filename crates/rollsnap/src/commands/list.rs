@@ -123,9 +123,13 @@ impl Row {
     }
 
     /// Whether a copy in the other store is this very snapshot. What nothing proves is never
-    /// said to be equal.
+    /// said to be equal, nor is what is broken in one place alone.
     fn is_same(&self, copy: &Self) -> bool {
-        self.digest.is_some() && self.name == copy.name && self.digest == copy.digest
+        let is_broken = |row: &Self| row.standing == "corrupt";
+        self.digest.is_some()
+            && self.name == copy.name
+            && self.digest == copy.digest
+            && is_broken(self) == is_broken(copy)
     }
 }
 

@@ -8,6 +8,7 @@ use rollsnap_engine::manifest::{Class, Manifest, Verdict};
 use rollsnap_engine::pipeline::{Order, Pipeline, Saved};
 use rollsnap_engine::proof::Proof;
 use rollsnap_engine::reconcile::complete_drafts;
+use rollsnap_engine::restore::Choice;
 use rollsnap_engine::save_error::SaveError;
 use rollsnap_engine::{Kind, SnapshotName, key_index};
 use rollsnap_rke::duration::GoDuration;
@@ -36,6 +37,7 @@ pub(super) async fn run(context: &Context, name: Option<&str>) -> Result<(), Fai
     journal::tell_settings(&settings.report());
     let style = settings.making.time_style.value;
     let name = match name {
+        Some(word) if Choice::of_word(word).is_some() => return Err(reserved(word)),
         Some(name) => SnapshotName::new(name)?,
         None => SnapshotName::one_off(context.clock.now(), style),
     };
@@ -101,6 +103,12 @@ pub(super) async fn run(context: &Context, name: Option<&str>) -> Result<(), Fai
     };
     output::tell(context.format, &report, || text(&report, took))?;
     failure.map_or(Ok(()), Err)
+}
+
+/// The failure of a name that `restore` understands otherwise.
+fn reserved(word: &str) -> Failure {
+    let message = format!("save {word}: to restore, {word} is the newest snapshot that fits");
+    Failure::new(Kind::Usage, message).with_hint("choose another name")
 }
 
 /// The manifest with what its verification found, or why it could not be verified. An error

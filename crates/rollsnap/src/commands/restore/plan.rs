@@ -128,7 +128,7 @@ impl Plan {
                 from,
                 to: from + order.changes.bump.unwrap_or(0),
             },
-            notes: notes(trailer, status, order),
+            notes: notes(source, trailer, status, order),
             commands: commands(request, source, order),
             blocker: stopped_by.as_ref().map(ToString::to_string),
             stopped_by,
@@ -278,10 +278,16 @@ impl Verified {
     }
 }
 
-fn notes(trailer: Trailer, status: &Status, order: &Order) -> Vec<Note> {
+fn notes(source: &Source, trailer: Trailer, status: &Status, order: &Order) -> Vec<Note> {
     let mut notes = Vec::new();
     let mut note = |about, text: String| notes.push(Note { about, text });
     let changes = &order.changes;
+    for why in &source.unseen {
+        note(
+            "unseen",
+            format!("newer ones may be where nobody could look: {why}"),
+        );
+    }
     if !matches!(trailer, Trailer::Held(_)) {
         let text = "there is no digest that holds: as was said, that is no matter";
         note("digest", text.to_owned());
@@ -320,22 +326,21 @@ fn commands(request: &Restore, source: &Source, order: &Order) -> Vec<String> {
     let cluster = &order.changes.cluster;
     let snapshot = match source.manifest() {
         Some(manifest) => manifest.name.to_string(),
+        None if source.opened.name == "-" => "-".to_owned(),
         None => source.opened.location.clone(),
     };
     let bump = order.changes.bump.unwrap_or(0).to_string();
-    let all: Vec<String> = cluster
-        .members()
+    let mut members: Vec<_> = cluster.members().iter().collect();
+    members.sort_by_key(|member| &member.name);
+    let all: Vec<String> = members
         .iter()
         .flat_map(|member| {
-            member
-                .peer_urls
-                .iter()
-                .map(|url| format!("{}={url}", member.name))
+            let each = |url| format!("{}={url}", member.name);
+            member.peer_urls.iter().map(each)
         })
         .collect();
     let all = all.join(",");
-    let mut members: Vec<_> = cluster.members().iter().collect();
-    members.sort_by_key(|member| (member.name != order.me.name, &member.name));
+    members.sort_by_key(|member| member.name != order.me.name);
     let command = |name: &str| {
         let mut words = vec!["rollsnap", "restore", &snapshot];
         words.extend(["--data-dir", &request.data_dir]);

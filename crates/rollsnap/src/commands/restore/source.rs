@@ -14,26 +14,34 @@ use super::super::operand::{Opened, Operand};
 use crate::assembly;
 use crate::cli::restore::Restore;
 use crate::config::Settings;
-use crate::report::Failure;
+use crate::report::{Failure, chain};
 
 /// A snapshot, open, and what else is known of its cluster.
 pub(super) struct Source {
     pub(super) opened: Opened,
     /// The manifests of directory and bucket, as far as they could be read.
     pub(super) known: Vec<Manifest>,
+    /// Why a place was not looked into.
+    pub(super) unseen: Vec<String>,
 }
 
 impl Source {
     pub(super) async fn open(context: &Context, request: &Restore) -> Result<Self, Failure> {
         let settings = Settings::read(context.inputs()).0;
         let stores = stores(&settings, request.from_s3)?;
+        let choice = choice(request)?;
         let mut catalogs = Vec::new();
+        let mut unseen = Vec::new();
         for store in &stores {
-            // A place that cannot be read is a failure only if the snapshot must come from it.
             match Reader::default().read(&**store).await {
                 Ok(catalog) => catalogs.push((Arc::clone(store), catalog)),
                 Err(error) if request.from_s3 => return Err(error.into()),
-                Err(_) => {}
+                // The newest may be there.
+                Err(error) if choice.is_some() => {
+                    let hint = "name the snapshot, or leave the bucket out with --s3=false";
+                    return Err(Failure::from(error).with_hint(hint));
+                }
+                Err(error) => unseen.push(chain(&error)),
             }
         }
         let known = catalogs
@@ -41,12 +49,16 @@ impl Source {
             .flat_map(|(_, catalog)| catalog.manifests().cloned())
             .collect();
         let operand = request.snapshot.as_deref().unwrap_or_default();
-        let opened = match choice(request)? {
+        let opened = match choice {
             Some(choice) => newest(context, choice, &catalogs).await?,
             None if request.from_s3 => named(context, operand, &catalogs).await?,
             None => Operand::open(context, operand, Access::All).await?,
         };
-        Ok(Self { opened, known })
+        Ok(Self {
+            opened,
+            known,
+            unseen,
+        })
     }
 
     pub(super) fn manifest(&self) -> Option<&Manifest> {

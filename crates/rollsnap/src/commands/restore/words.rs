@@ -64,7 +64,11 @@ pub(super) fn cluster(request: &Restore) -> Result<Cluster, Failure> {
         Err(wrong) => wrong,
     };
     if faults.is_empty() {
-        faults.extend(told("--initial-cluster", &cluster));
+        let option = match &request.initial_cluster {
+            Some(_) => "--initial-cluster",
+            None => "--initial-advertise-peer-urls",
+        };
+        faults.extend(told(option, &cluster));
     }
     let message = format!("restore: {}", faults.join("; "));
     Err(Failure::new(Kind::Usage, message)

@@ -32,6 +32,12 @@ pub(in crate::commands) async fn run(context: &Context, names: &[String]) -> Res
     let mut rows = Vec::new();
     let mut first = None;
     for name in names {
+        if name.contains("://") {
+            let message = format!("verify --remote {name}: is an address");
+            return Err(Failure::new(Kind::Usage, message).with_hint(
+                "give the name alone, as list shows it; verify s3://… looks inside it",
+            ));
+        }
         match named(&*remote, name).await {
             Ok(copy) => copies.push(copy),
             Err(failure) => {
