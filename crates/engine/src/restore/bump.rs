@@ -9,7 +9,6 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::Manifest;
-use crate::manifest::Id;
 
 /// Added in any case: the time that clocks are wrong by, and bursts.
 const FLOOR: u64 = 1_000_000;
@@ -21,19 +20,17 @@ const UNKNOWN: u64 = 1_000_000_000;
 /// Revisions a second that are assumed at least: more than a busy Kubernetes cluster writes.
 const RATE: u64 = 1_000;
 
-/// How far the revision of a snapshot at `revision` must go up, by all manifests of its cluster that
-/// are known: to beyond the highest of them, and twice as far as the cluster can have come since.
+/// How far the revision of a snapshot at `revision` must go up, by all manifests that are known: to
+/// beyond the highest of them, and twice as far as the cluster can have come since. A cluster that
+/// was restored has another id and the same clients, so manifests of every id count.
 pub fn bump<'a>(
     known: impl IntoIterator<Item = &'a Manifest>,
-    cluster: Option<Id>,
     revision: u64,
     taken_at: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> u64 {
-    let of_cluster = |manifest: &&Manifest| Some(manifest.cluster_id) == cluster;
     let mut points: Vec<(DateTime<Utc>, u64)> = known
         .into_iter()
-        .filter(of_cluster)
         .map(|manifest| (manifest.started_at, manifest.revision))
         .collect();
     points.extend(taken_at.map(|at| (at, revision)));
@@ -76,10 +73,10 @@ mod tests {
     #[test]
     fn without_any_manifest_the_age_of_the_snapshot_decides() {
         let day = 24 * 3600;
-        assert_eq!(bump([], None, 50, Some(at(0)), at(0)), FLOOR);
+        assert_eq!(bump([], 50, Some(at(0)), at(0)), FLOOR);
         let expected = FLOOR + 2 * RATE * 24 * 3600;
-        assert_eq!(bump([], None, 50, Some(at(0)), at(day)), expected);
-        assert_eq!(bump([], None, 50, None, at(day)), UNKNOWN);
+        assert_eq!(bump([], 50, Some(at(0)), at(day)), expected);
+        assert_eq!(bump([], 50, None, at(day)), UNKNOWN);
     }
 
     #[test]

@@ -66,8 +66,6 @@ fn check_running(member: &Path) -> Result<(), RestoreError> {
 pub(super) struct Contents<'a> {
     pub(super) changes: &'a Changes,
     pub(super) me: &'a NewMember,
-    /// The directory for the log, where that is not in the data directory.
-    pub(super) wal_dir: Option<&'a Path>,
 }
 
 impl Contents<'_> {
@@ -78,6 +76,7 @@ impl Contents<'_> {
         member: &Path,
         heed: Heed<'_>,
     ) -> Result<Rewritten, RestoreError> {
+        make_dir(member)?;
         let snap = member.join("snap");
         make_dir(&snap)?;
         let done = self.write_database(file, &snap.join("db"), heed)?;
@@ -87,9 +86,7 @@ impl Contents<'_> {
             &raft_snapshot(cluster),
         )?;
         sync_dir(&snap)?;
-        let wal = self
-            .wal_dir
-            .map_or_else(|| member.join("wal"), Path::to_owned);
+        let wal = member.join("wal");
         make_dir(&wal)?;
         self.write_log(&wal.join(FIRST_SEGMENT))?;
         sync_dir(&wal)?;

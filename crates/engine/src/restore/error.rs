@@ -42,16 +42,19 @@ pub enum RestoreError {
     #[error("{} is in use: another restore works there", .0.display())]
     Busy(PathBuf),
     /// What is there is no data directory, and is nobody's to move away.
-    #[error("{} is no etcd data directory, and not empty: it holds {example:?}", path.display())]
+    #[error("{} is not what a restore may touch: it holds {example:?}", path.display())]
     Foreign {
         /// The directory.
         path: PathBuf,
         /// Something in it.
         example: String,
     },
-    /// The directory for the log has something in it.
-    #[error("{} is not empty", .0.display())]
-    WalDir(PathBuf),
+    /// Something is mounted there that cannot be moved.
+    #[error("{} is a mount point of the same file system, which cannot be exchanged", .0.display())]
+    Mounted(PathBuf),
+    /// The new directory is in its place, and something after that failed.
+    #[error("the new directory is in its place, but: {0}")]
+    Unfinished(Box<RestoreError>),
     /// The file system cannot exchange two directories in one step.
     #[error("{}: this file system cannot exchange two directories in one step", .0.display())]
     NoExchange(PathBuf),
@@ -67,14 +70,23 @@ pub enum RestoreError {
 }
 
 impl RestoreError {
+    /// Of what comes after the exchange.
+    pub(super) fn unfinished(self) -> Self {
+        match self {
+            Self::Unfinished(_) => self,
+            error => Self::Unfinished(Box::new(error)),
+        }
+    }
+
     /// What it means.
     pub fn kind(&self) -> Kind {
         match self {
             Self::Snapshot(error) => look::kind_of(error),
             Self::Digest | Self::NoDigest | Self::Written(_) => Kind::Corrupt,
-            Self::Revision(_) | Self::Foreign { .. } | Self::WalDir(_) | Self::NothingKept(_) => {
+            Self::Revision(_) | Self::Foreign { .. } | Self::Mounted(_) | Self::NothingKept(_) => {
                 Kind::Usage
             }
+            Self::Unfinished(error) => error.kind(),
             Self::Disk { cause, .. } => match cause.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Kind::Full,
                 io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Kind::Denied,
@@ -100,8 +112,11 @@ impl RestoreError {
             Self::Revision(_) => "give a smaller --bump-revision",
             Self::Running(_) => "stop etcd first",
             Self::Busy(_) => "wait for its end",
-            Self::Foreign { .. } => "give the data directory of the member, or one that is empty",
-            Self::WalDir(_) => "move what is there aside, or leave --wal-dir out",
+            Self::Foreign { .. } => {
+                "give the data directory of the member, or one that is absent or empty"
+            }
+            Self::Mounted(_) => "give the directory that is mounted there by its own path",
+            Self::Unfinished(_) => "run it with --rollback to go back, or start etcd and go on",
             Self::NoExchange(_) => "move the old directory aside, and run this again",
             Self::Written(_) => "look at the disk and the memory of this machine",
             Self::NothingKept(_) | Self::Stopped => return None,

@@ -6,7 +6,7 @@ mod data_dir;
 mod error;
 mod site;
 
-use std::fs;
+use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -23,6 +23,8 @@ pub use rollsnap_snapfile::restore::{
 };
 pub use site::Place;
 
+use crate::look;
+
 use data_dir::Contents;
 use site::{Site, fault};
 
@@ -31,8 +33,6 @@ use site::{Site, fault};
 pub struct Order {
     /// The member's data directory.
     pub data_dir: PathBuf,
-    /// The directory for its log, absent or empty, where that is not in the data directory.
-    pub wal_dir: Option<PathBuf>,
     /// The member.
     pub me: NewMember,
     /// Its cluster, and what is other than in the snapshot.
@@ -93,7 +93,7 @@ pub type Heed<'a> = &'a mut dyn FnMut(Step, u64, u64) -> ControlFlow<()>;
 pub fn restore(file: &dyn ReadAt, order: &Order, heed: Heed<'_>) -> Result<Restored, RestoreError> {
     let place = Place::of(&order.data_dir)?;
     let kept = place.kept(order.at);
-    recover(&place, &kept)?;
+    check_and_recover(&order.data_dir, &place, &kept)?;
     check(file, order, &place)?;
     prove(file, order.skip_hash_check, heed)?;
 
@@ -104,13 +104,20 @@ pub fn restore(file: &dyn ReadAt, order: &Order, heed: Heed<'_>) -> Result<Resto
     // Of a failure the first error tells why; what it leaves, the next run takes away.
     match (done, site.leave(&kept)) {
         (Ok(database), Ok(kept)) => Ok(Restored { database, kept }),
-        (Ok(_), Err(error)) | (Err(error), _) => Err(error),
+        (Ok(_), Err(error)) => Err(RestoreError::unfinished(error)),
+        (Err(error), _) => Err(error),
     }
 }
 
-/// Ends what a killed run left: finishes it if the new directory is in its place, else takes away
-/// what it had begun.
-fn recover(place: &Place, kept: &Path) -> Result<(), RestoreError> {
+/// Ends what a killed run left, where there is one: finishes it if the new directory is in its
+/// place, else takes away what it had begun.
+pub fn recover(data_dir: &Path, at: DateTime<Utc>) -> Result<(), RestoreError> {
+    let place = Place::of(data_dir)?;
+    check_and_recover(data_dir, &place, &place.kept(at))
+}
+
+fn check_and_recover(data_dir: &Path, place: &Place, kept: &Path) -> Result<(), RestoreError> {
+    data_dir::check(data_dir)?;
     if !place.site().exists() {
         return Ok(());
     }
@@ -120,11 +127,6 @@ fn recover(place: &Place, kept: &Path) -> Result<(), RestoreError> {
 /// Everything that can be known to stop a restore before anything is read or written.
 pub fn check(file: &dyn ReadAt, order: &Order, place: &Place) -> Result<(), RestoreError> {
     data_dir::check(&order.data_dir)?;
-    if let Some(wal_dir) = &order.wal_dir
-        && !is_empty(wal_dir)?
-    {
-        return Err(RestoreError::WalDir(wal_dir.clone()));
-    }
     let Room { needed, free } = room(file, place)?;
     if needed > free {
         let message = format!("needs {needed} bytes, {free} are free");
@@ -132,6 +134,14 @@ pub fn check(file: &dyn ReadAt, order: &Order, place: &Place) -> Result<(), Rest
         return Err(fault("write", place.site(), cause));
     }
     Ok(())
+}
+
+/// The revision of the database that is in a data directory now; `None` where there is none that can
+/// be read. Clients may know it.
+pub fn revision_in(data_dir: &Path) -> Option<u64> {
+    let file = File::open(data_dir.join("member/snap/db")).ok()?;
+    let revisions = look::revisions(&file).ok()?;
+    Some(*revisions.end())
 }
 
 /// How much room a restore takes, and how much there is.
@@ -173,17 +183,16 @@ fn build(
     site: &Site,
     heed: Heed<'_>,
 ) -> Result<Rewritten, RestoreError> {
-    site.begin(order.wal_dir.as_deref())?;
+    site.begin()?;
     let (data, member) = (site.data(), site.member());
     step(heed, Step::Write)?;
     let contents = Contents {
         changes: &order.changes,
         me: &order.me,
-        wal_dir: order.wal_dir.as_deref(),
     };
     let mut told = |now: rollsnap_snapfile::Progress| heed(Step::Write, now.done, now.total);
     let database = contents.write(file, &member, &mut told)?;
-    data_dir::dress_as(place.path(), &data)?;
+    data_dir::dress_as(place.model(), &data)?;
     site::sync_dir(&data)?;
 
     step(heed, Step::Check)?;
@@ -193,7 +202,7 @@ fn build(
 
 /// The new database as etcd will find it: every page and record, and as many as were written.
 fn read_back(path: &Path, written: &Rewritten, heed: Heed<'_>) -> Result<(), RestoreError> {
-    let file = fs::File::open(path).map_err(|error| fault("open", path, error))?;
+    let file = File::open(path).map_err(|error| fault("open", path, error))?;
     let report = verify(&file, &mut |now| heed(Step::Check, now.done, now.total))?;
     if let Some(finding) = report.findings.first() {
         return Err(RestoreError::Written(finding.to_string()));
@@ -222,20 +231,11 @@ pub fn roll_back(
 ) -> Result<(PathBuf, Option<PathBuf>), RestoreError> {
     let place = Place::of(data_dir)?;
     let kept = place.kept(at);
-    recover(&place, &kept)?;
-    data_dir::check(data_dir)?;
+    check_and_recover(data_dir, &place, &kept)?;
     let newest = place.all_kept()?.pop();
     let newest = newest.ok_or_else(|| RestoreError::NothingKept(place.path().to_owned()))?;
     let kept = site::swap_back(&place, &newest, &kept)?;
     Ok((newest, kept))
-}
-
-fn is_empty(dir: &Path) -> Result<bool, RestoreError> {
-    match fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
-        Err(error) => Err(fault("list", dir, error)),
-        Ok(mut entries) => Ok(entries.next().is_none()),
-    }
 }
 
 fn step(heed: Heed<'_>, step: Step) -> Result<(), RestoreError> {

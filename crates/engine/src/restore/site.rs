@@ -20,8 +20,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, SecondsFormat, Utc};
-use rollsnap_snapfile::restore::FIRST_SEGMENT;
+use chrono::{DateTime, NaiveDateTime, Utc};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
@@ -29,8 +28,13 @@ use serde::{Deserialize, Serialize};
 use super::error::RestoreError;
 
 const STATE: &str = "state.json";
+/// The same before it is whole.
+const DRAFT: &str = "state.draft";
 const DATA: &str = "data";
 const LOCK: &str = "lock";
+/// How the time stands in the names of what is kept: without colons, for some tools take what is
+/// before one for a host.
+const TIME: &str = "%Y-%m-%dT%H-%M-%SZ";
 
 /// What is replaced, and where the work for that is done: all on one file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +52,6 @@ pub struct Place {
 struct State {
     /// The inode of the new directory.
     inode: u64,
-    /// Where the log was put, if not into the data directory.
-    wal_dir: Option<PathBuf>,
 }
 
 /// A folder that is ours until this is dropped. What was begun in it then goes.
@@ -83,6 +85,14 @@ impl Place {
         &self.path
     }
 
+    /// Whose owner and label the new one gets: the old one's, or those of the mount point.
+    pub(super) fn model(&self) -> &Path {
+        match self.path.parent() {
+            Some(mount) if self.is_member && !self.path.exists() => mount,
+            _ => &self.path,
+        }
+    }
+
     /// The folder in which the work is done.
     pub(super) fn site(&self) -> &Path {
         &self.site
@@ -90,21 +100,15 @@ impl Place {
 
     /// Where the old one will be kept.
     pub fn kept(&self, at: DateTime<Utc>) -> PathBuf {
-        // Without colons: some tools take what is before one for a host.
-        let time = at
-            .to_rfc3339_opts(SecondsFormat::Secs, true)
-            .replace(':', "-");
-        beside(&self.path, &format!(".before-{time}"))
+        beside(&self.path, &format!(".before-{}", at.format(TIME)))
     }
 
-    /// Those that are kept, the newest last.
+    /// Those that restores kept, the newest last. What else is called so is nobody's business here.
     pub fn all_kept(&self) -> Result<Vec<PathBuf>, RestoreError> {
         let (Some(parent), Some(name)) = (self.path.parent(), self.path.file_name()) else {
             return Ok(Vec::new());
         };
-        let mut start = name.to_os_string();
-        start.push(".before-");
-        let start = start.to_string_lossy().into_owned();
+        let start = format!("{}.before-", name.to_string_lossy());
         let entries = match fs::read_dir(parent) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.map_err(|error| fault("list", parent, error))?,
@@ -112,13 +116,27 @@ impl Place {
         let mut kept = Vec::new();
         for entry in entries {
             let entry = entry.map_err(|error| fault("list", parent, error))?;
-            if entry.file_name().to_string_lossy().starts_with(&start) {
-                kept.push(entry.path());
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if let Some(moment) = name.strip_prefix(&start).and_then(moment)
+                && entry.file_type().is_ok_and(|kind| kind.is_dir())
+            {
+                kept.push((moment, entry.path()));
             }
         }
         kept.sort();
-        Ok(kept)
+        Ok(kept.into_iter().map(|(_, path)| path).collect())
     }
+}
+
+/// The time in the name of what is kept, and its number where a second has several.
+fn moment(text: &str) -> Option<(NaiveDateTime, u32)> {
+    let (time, number) = text.split_at_checked("2026-05-01T12-00-00Z".len())?;
+    let number = match number.strip_prefix('-') {
+        None if number.is_empty() => 1,
+        None => return None,
+        Some(number) => number.parse().ok()?,
+    };
+    Some((NaiveDateTime::parse_from_str(time, TIME).ok()?, number))
 }
 
 impl Site {
@@ -126,20 +144,13 @@ impl Site {
     /// else takes it away. `kept` names what such a run replaced.
     pub(super) fn take(place: &Place, kept: &Path) -> Result<Self, RestoreError> {
         let site = &place.site;
-        make_dir(site)?;
-        let lock = site.join(LOCK);
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(&lock)
-            .map_err(|error| fault("open", &lock, error))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(RestoreError::Busy(site.clone())),
-            Err(TryLockError::Error(error)) => return Err(fault("lock", &lock, error)),
-        }
+        let file = loop {
+            make_dir(site)?;
+            check_ours(site)?;
+            if let Some(file) = lock(site)? {
+                break file;
+            }
+        };
         let taken = Self {
             place: place.clone(),
             _lock: file,
@@ -176,13 +187,7 @@ impl Site {
         let data = self.data();
         let mut old = None;
         match (told, inode(&data)?) {
-            (Some(told), Some(inode)) if told.inode == inode => {
-                remove(&data)?;
-                // Nothing reads a log whose database is not there.
-                if let Some(wal_dir) = told.wal_dir {
-                    remove_file(&wal_dir.join(FIRST_SEGMENT))?;
-                }
-            }
+            (Some(told), Some(inode)) if told.inode == inode => remove(&data)?,
             // It is the old one that lies here.
             (Some(_), Some(_)) => old = Some(keep(&data, kept)?),
             // Nothing but an empty directory comes before the state.
@@ -190,20 +195,20 @@ impl Site {
             (_, None) => {}
         }
         remove_file(&state)?;
+        remove_file(&self.place.site.join(DRAFT))?;
         Ok(old)
     }
 
     /// Begins the new one: an empty directory, of which the next run can tell that it is new.
-    pub(super) fn begin(&self, wal_dir: Option<&Path>) -> Result<(), RestoreError> {
+    pub(super) fn begin(&self) -> Result<(), RestoreError> {
         make_dir(&self.data())?;
         let state = State {
             inode: inode(&self.data())?.unwrap_or_default(),
-            wal_dir: wal_dir.map(Path::to_owned),
         };
         let bytes = serde_json::to_vec(&state);
         let bytes = bytes.map_err(|error| fault("write", &self.state(), error.into()))?;
         // A name that appears is whole: half a state would be none.
-        let draft = self.place.site.join("state.draft");
+        let draft = self.place.site.join(DRAFT);
         write_file(&draft, &bytes)?;
         fs::rename(&draft, self.state()).map_err(|e| fault("rename to", &self.state(), e))?;
         sync_dir(&self.place.site)
@@ -217,21 +222,72 @@ impl Site {
             Ok(()) => {}
             Err(error) if is_taken(&error) => {
                 renameat_with(CWD, &data, CWD, path, RenameFlags::EXCHANGE)
-                    .map_err(|errno| exchange_fault(path, errno))?;
+                    .map_err(|errno| exchange_fault(path, &errno.into()))?;
             }
-            Err(error) => return Err(fault("rename to", path, error)),
+            Err(error) => return Err(exchange_fault(path, &error)),
         }
-        sync_parent(path)?;
-        sync_dir(&self.place.site)
+        let synced = sync_parent(path).and_then(|()| sync_dir(&self.place.site));
+        synced.map_err(RestoreError::unfinished)
     }
 
     /// Gives the folder back, with what was begun in it. Returns where the old one is, which an
     /// exchange brought here.
     pub(super) fn leave(self, kept: &Path) -> Result<Option<PathBuf>, RestoreError> {
         let kept = self.recover(kept)?;
-        remove(&self.place.site)?;
+        let site = &self.place.site;
+        remove_file(&site.join(LOCK))?;
+        remove_empty(site)?;
         Ok(kept)
     }
+}
+
+/// Refuses a folder that has something else in it: it is not ours, and nothing in it may go.
+fn check_ours(site: &Path) -> Result<(), RestoreError> {
+    let entries = fs::read_dir(site).map_err(|error| fault("list", site, error))?;
+    for entry in entries {
+        let name = entry
+            .map_err(|error| fault("list", site, error))?
+            .file_name();
+        if ![LOCK, STATE, DRAFT, DATA].iter().any(|ours| name == *ours) {
+            return Err(RestoreError::Foreign {
+                path: site.to_owned(),
+                example: name.to_string_lossy().into_owned(),
+            });
+        }
+    }
+    // Data without a lock was never ours: the lock is there before, and goes after it.
+    let has_data = inode(&site.join(DATA))?.is_some();
+    if has_data && inode(&site.join(LOCK))?.is_none() {
+        return Err(RestoreError::Foreign {
+            path: site.to_owned(),
+            example: DATA.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// Takes the lock; `None` where another run removed it with its folder meanwhile.
+fn lock(site: &Path) -> Result<Option<File>, RestoreError> {
+    let path = site.join(LOCK);
+    let opened = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&path);
+    let file = match opened {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file.map_err(|error| fault("open", &path, error))?,
+    };
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(RestoreError::Busy(site.to_owned())),
+        Err(TryLockError::Error(error)) => return Err(fault("lock", &path, error)),
+    }
+    let meta = file
+        .metadata()
+        .map_err(|error| fault("look at", &path, error))?;
+    Ok((inode(&path)? == Some(meta.ino())).then_some(file))
 }
 
 /// Gives a directory the name under which it is kept, or the next that is free.
@@ -260,7 +316,7 @@ pub(super) fn swap_back(
         Err(error) => return Err(fault("rename to", path, error)),
     }
     renameat_with(CWD, newest, CWD, path, RenameFlags::EXCHANGE)
-        .map_err(|errno| exchange_fault(path, errno))?;
+        .map_err(|errno| exchange_fault(path, &errno.into()))?;
     keep(newest, kept).map(Some)
 }
 
@@ -268,11 +324,13 @@ fn sync_parent(path: &Path) -> Result<(), RestoreError> {
     path.parent().map_or(Ok(()), sync_dir)
 }
 
-fn exchange_fault(path: &Path, errno: Errno) -> RestoreError {
-    if matches!(errno, Errno::INVAL | Errno::NOSYS) {
-        return RestoreError::NoExchange(path.to_owned());
+fn exchange_fault(path: &Path, error: &io::Error) -> RestoreError {
+    match Errno::from_io_error(error) {
+        Some(Errno::INVAL | Errno::NOSYS) => RestoreError::NoExchange(path.to_owned()),
+        // Another directory of the same file system is mounted there.
+        Some(Errno::BUSY) => RestoreError::Mounted(path.to_owned()),
+        _ => fault("exchange", path, io::Error::from(error.kind())),
     }
-    fault("exchange", path, errno.into())
 }
 
 fn is_taken(error: &io::Error) -> bool {
@@ -319,8 +377,15 @@ fn inode(path: &Path) -> Result<Option<u64>, RestoreError> {
 }
 
 pub(super) fn make_dir(path: &Path) -> Result<(), RestoreError> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|error| fault("create", path, error))
+    let make = || {
+        // What is above may be others' too, as whoever asks for it would have it.
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        match DirBuilder::new().mode(0o700).create(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            made => made,
+        }
+    };
+    make().map_err(|error| fault("create", path, error))
 }
 
 /// Writes a small file, synced.

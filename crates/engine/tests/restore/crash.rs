@@ -69,22 +69,3 @@ fn a_kill_anywhere_leaves_the_old_or_the_new_and_a_rerun_is_whole() {
         assert!(call > 6, "{call} calls");
     }
 }
-
-#[test]
-fn a_kill_leaves_nothing_in_a_directory_of_its_own_for_the_log() {
-    let file = snapshot();
-    let dir = tempfile::tempdir().unwrap();
-    let mut order = order(&dir.path().join("etcd"));
-    order.wal_dir = Some(dir.path().join("wal"));
-    let mut call = 1;
-    while ends_at(call, &file, &order) && !order.data_dir.exists() {
-        let again = run(&file, &order);
-        assert!(again.is_ok(), "{again:?} after call {call}");
-        assert_eq!(names(&dir.path().join("wal")).len(), 1);
-        for done in ["wal", "etcd"] {
-            std::fs::remove_dir_all(dir.path().join(done)).unwrap();
-        }
-        call += 1;
-    }
-    assert!(call > 5);
-}

@@ -37,7 +37,6 @@ fn order(data_dir: &Path) -> Order {
     let cluster = Cluster::new(&members, "a token").unwrap();
     Order {
         data_dir: data_dir.to_owned(),
-        wal_dir: None,
         me: cluster.members()[0].clone(),
         changes: Changes {
             cluster,

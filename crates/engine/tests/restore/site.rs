@@ -34,21 +34,66 @@ fn a_directory_that_is_used_or_another_s_is_refused_and_left_alone() {
 }
 
 #[test]
-fn an_empty_directory_is_taken_and_a_log_may_have_one_of_its_own() {
+fn an_empty_directory_is_taken_and_nothing_is_kept() {
     let file = snapshot();
     let dir = tempfile::tempdir().unwrap();
-    let mut order = order(&dir.path().join("etcd"));
+    let order = order(&dir.path().join("etcd"));
     fs::create_dir(&order.data_dir).unwrap();
-    order.wal_dir = Some(dir.path().join("wal"));
     let done = run(&file, &order).unwrap();
     assert_eq!(done.kept, None);
-    assert_eq!(
-        names(&dir.path().join("wal")),
-        ["0000000000000000-0000000000000000.wal"]
+    assert_eq!(names(dir.path()), ["etcd"]);
+    assert_eq!(names(&order.data_dir.join("member")), ["snap", "wal"]);
+}
+
+#[test]
+fn a_folder_that_is_called_as_ours_and_is_not_stays() {
+    let file = snapshot();
+    let dir = tempfile::tempdir().unwrap();
+    let order = order(&dir.path().join("etcd"));
+    for strange in ["member", "data"] {
+        let others = dir.path().join("etcd.restoring").join(strange);
+        fs::create_dir_all(&others).unwrap();
+        fs::write(others.join("db"), "dear").unwrap();
+        let told = run(&file, &order).unwrap_err();
+        assert!(told.to_string().contains(strange), "{told}");
+        let told = roll_back(&order.data_dir, order.at).unwrap_err();
+        assert!(told.to_string().contains(strange), "{told}");
+        assert_eq!(fs::read(others.join("db")).unwrap(), b"dear");
+        fs::remove_dir_all(dir.path().join("etcd.restoring")).unwrap();
+    }
+}
+
+#[test]
+fn a_rollback_takes_what_a_restore_kept_and_nothing_else_that_is_called_so() {
+    let file = snapshot();
+    let dir = tempfile::tempdir().unwrap();
+    let order = order(&dir.path().join("etcd"));
+    make_old(&order.data_dir);
+    let old = tree(&order.data_dir);
+    run(&file, &order).unwrap();
+    make_old(&dir.path().join("etcd.before-upgrade"));
+    fs::write(
+        dir.path().join("etcd.before-2199-01-01T00-00-00Z"),
+        "a file",
+    )
+    .unwrap();
+    let at = order.at + chrono::TimeDelta::seconds(9);
+    let (from, _) = roll_back(&order.data_dir, at).unwrap();
+    assert!(
+        from.ends_with("etcd.before-2023-11-14T22-13-20Z"),
+        "{from:?}"
     );
-    assert_eq!(names(&order.data_dir.join("member")), ["snap"]);
-    let told = run(&file, &order).unwrap_err();
-    assert!(matches!(told, RestoreError::WalDir(_)), "{told}");
+    assert_eq!(tree(&order.data_dir), old);
+}
+
+#[test]
+fn a_fresh_disk_gives_its_owner_to_what_is_restored_into_it() {
+    let file = snapshot();
+    let disk = Mount::tmpfs("120m");
+    chown(disk.path(), Some(1234), Some(2345)).unwrap();
+    run(&file, &order(disk.path())).unwrap();
+    let member = fs::metadata(disk.path().join("member/snap/db")).unwrap();
+    assert_eq!((member.uid(), member.gid()), (1234, 2345));
 }
 
 #[test]

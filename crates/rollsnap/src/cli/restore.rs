@@ -22,8 +22,8 @@ pub struct Restore {
     pub from_s3: bool,
     /// The member's data directory.
     pub data_dir: String,
-    /// The directory for its log, where that is not in the data directory.
-    pub wal_dir: Option<String>,
+    /// The digest that the snapshot must have.
+    pub digest: Option<String>,
     /// The member's name.
     pub name: String,
     /// All members of the cluster, with their peer URLs.
@@ -85,7 +85,7 @@ fn switch(name: &'static str, help: &'static str) -> Arg {
         .help(help)
 }
 
-fn which() -> [Arg; 4] {
+fn which() -> [Arg; 5] {
     [
         operand()
             .required(false)
@@ -101,6 +101,12 @@ fn which() -> [Arg; 4] {
         )
         .conflicts_with(OPERAND),
         switch("from-s3", "Looks for the snapshot in the bucket alone."),
+        text(
+            "digest",
+            "SHA256",
+            "The digest that the snapshot must have, as the plan prints it: what is restored on \
+             several members must be the same bytes.",
+        ),
         switch(
             "skip-hash-check",
             "Takes a snapshot without a digest, or with a wrong one. Its structure is checked all \
@@ -109,20 +115,13 @@ fn which() -> [Arg; 4] {
     ]
 }
 
-fn whereto() -> [Arg; 2] {
-    [
-        text(
-            "data-dir",
-            "DIR",
-            "The member's data directory. An old one is kept as DIR.before-TIME.",
-        )
-        .required(true),
-        text(
-            "wal-dir",
-            "DIR",
-            "A directory of its own for the log; absent or empty.",
-        ),
-    ]
+fn whereto() -> [Arg; 1] {
+    [text(
+        "data-dir",
+        "DIR",
+        "The member's data directory. An old one is kept as DIR.before-TIME.",
+    )
+    .required(true)]
 }
 
 fn as_whom() -> [Arg; 4] {
@@ -191,7 +190,7 @@ pub(super) fn parse(matches: &ArgMatches) -> Restore {
         until: text("at"),
         from_s3: matches.get_flag("from-s3"),
         data_dir: text("data-dir").unwrap_or_default(),
-        wal_dir: text("wal-dir"),
+        digest: text("digest"),
         name: text("name").unwrap_or_default(),
         initial_cluster: text("initial-cluster"),
         initial_cluster_token: text("initial-cluster-token"),

@@ -188,3 +188,37 @@ async fn what_is_not_there_cannot_be_copied() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_copy_here_that_is_broken_is_told_apart_and_downloaded_anew() {
+    let world = World::new().await;
+    let path = world.dir.path().join("n");
+    let whole = fs::read(&path).unwrap();
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.write_all_at(b"dear", 5000).unwrap();
+    let verify = Program::new(["verify", "--all"]).dir(world.dir.path());
+    assert_eq!(verify.run().await.code, Some(4));
+    let list = Program::new(["list", "-o", "json"]);
+    let list = list.dir(world.dir.path()).bucket(&world.bucket);
+    let rows = list.run().await.json();
+    let standings: Vec<_> = rows["snapshots"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            (
+                row["standing"].as_str().unwrap(),
+                row["stores"][0].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(standings, [("corrupt", "local"), ("proved", "remote")]);
+    let told = world.run("upload", "n").await;
+    told.fails(Kind::Corrupt, &["its database is broken", "another copy"]);
+    let said = world.run("download", "n").await.ok();
+    assert!(
+        said.contains("in the place of a copy that was broken"),
+        "{said}"
+    );
+    assert_eq!(fs::read(&path).unwrap(), whole);
+}

@@ -328,11 +328,7 @@ async fn what_is_told_of_a_restore_is_documented() {
     let stopped = restore(&["kept", "--plan"], &etcd.data_dir()).run().await;
     let documents = [
         serde_json::from_str(&stopped.out).unwrap(),
-        restore(&["kept"], &new)
-            .arg_path("--wal-dir", &dir.path().join("wal"))
-            .run()
-            .await
-            .json(),
+        restore(&["kept"], &new).run().await.json(),
         restore(&["kept"], &new).run().await.json(),
     ];
     assert_documented("restore", &documents);
@@ -351,4 +347,47 @@ async fn a_directory_may_be_given_from_where_one_stands() {
         .unwrap();
     must(&done);
     assert!(dir.path().join("new/member/snap/db").exists());
+}
+
+#[tokio::test]
+async fn what_is_restored_is_what_was_planned() {
+    let (etcd, dir) = etcd_and_dir().await;
+    saved(&etcd, dir.path(), "kept").await;
+    let restore = |words: &[&str]| {
+        let program = Program::new(["restore", "kept"]).args(words);
+        let program = program.arg_path("--data-dir", &dir.path().join("new"));
+        program.dir(dir.path()).run()
+    };
+    let other = "00".repeat(32);
+    let told = restore(&["--digest", &other]).await;
+    told.fails(Kind::Corrupt, &["its digest is", "of the plan"]);
+    for bump in ["18446744073709551615", "many"] {
+        let told = restore(&["--bump-revision", bump]).await;
+        told.fails(Kind::Usage, &["--bump-revision", bump]);
+    }
+    for word in ["latest", "latest-proved"] {
+        let save = Program::new(["save", "--name", word]).etcd(&etcd);
+        let told = save.dir(dir.path()).run().await;
+        told.fails(Kind::Usage, &[word, "choose another name"]);
+    }
+    assert!(!dir.path().join("new").exists());
+}
+
+/// The newest may be where nobody could look.
+#[tokio::test]
+async fn the_newest_is_not_chosen_while_the_bucket_is_silent() {
+    let (etcd, dir) = etcd_and_dir().await;
+    saved(&etcd, dir.path(), "kept").await;
+    let bucket = Bucket::down().await;
+    let restore = |words: &[&str]| {
+        let program = Program::new(["restore", "--plan", "-o", "json"]).args(words);
+        let program = program.arg_path("--data-dir", &dir.path().join("new"));
+        program.dir(dir.path()).bucket(&bucket)
+    };
+    let told = restore(&["latest"]).run().await;
+    told.fails(Kind::Store, &["name the snapshot", "--s3=false"]);
+    let plan = restore(&["kept"]).run().await.json();
+    assert_eq!(plan["plan"]["notes"][0]["about"], "unseen");
+    let plan = restore(&["latest", "--s3=false"]).run().await.json();
+    assert_eq!(plan["plan"]["snapshot"]["name"], "kept");
 }

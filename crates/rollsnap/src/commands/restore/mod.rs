@@ -11,7 +11,7 @@ use rollsnap_engine::Kind;
 use rollsnap_engine::look::{Trailer, status};
 use rollsnap_engine::restore::{self, Order, RestoreError, Restored, Step};
 use serde::Serialize;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinError, spawn_blocking};
 
 use super::Context;
 use super::operand::Opened;
@@ -60,7 +60,10 @@ pub(super) async fn run(context: &Context, request: &Restore) -> Result<(), Fail
     let cluster = words::cluster(request)?;
     let source = Source::open(context, request).await?;
     let (trailer, status) = source.opened.ask(context, "restore", status).await?;
-    proved(&source.opened, trailer, request.skip_hash_check)?;
+    proved(&source.opened, trailer, request)?;
+    if !request.plan {
+        recover(context, request).await?;
+    }
     let order = words::order(request, cluster, &source, &status, context.clock.now())?;
     let plan = Plan::of(request, &source, trailer, &status, &order)?;
     if request.plan {
@@ -86,14 +89,32 @@ pub(super) async fn run(context: &Context, request: &Restore) -> Result<(), Fail
 }
 
 /// Refuses what is not what etcd sent, unless that was said to be no matter.
-fn proved(opened: &Opened, trailer: Trailer, skips: bool) -> Result<(), Failure> {
-    let error = match trailer {
-        Trailer::Held(_) => return Ok(()),
-        _ if skips => return Ok(()),
-        Trailer::Absent => RestoreError::NoDigest,
-        Trailer::Wrong { .. } => RestoreError::Digest,
+fn proved(opened: &Opened, trailer: Trailer, request: &Restore) -> Result<(), Failure> {
+    let error = match (trailer, &request.digest) {
+        (Trailer::Held(digest), Some(wanted)) if digest.to_string() != *wanted => {
+            let location = &opened.location;
+            let message = format!("restore {location}: its digest is {digest}, not {wanted}");
+            return Err(Failure::new(Kind::Corrupt, message)
+                .with_hint("it is another snapshot than the one of the plan"));
+        }
+        (Trailer::Held(_), _) => return Ok(()),
+        (_, None) if request.skip_hash_check => return Ok(()),
+        (Trailer::Absent, _) => RestoreError::NoDigest,
+        (Trailer::Wrong { .. }, _) => RestoreError::Digest,
     };
     Err(failure(&opened.location, &error))
+}
+
+/// Ends what a killed run left, before anything is measured.
+async fn recover(context: &Context, request: &Restore) -> Result<(), Failure> {
+    let (data_dir, at) = (request.data_dir.clone(), context.clock.now());
+    let done = spawn_blocking(move || restore::recover(Path::new(&data_dir), at));
+    match done.await {
+        // What stops it, the plan tells.
+        Ok(Ok(()) | Err(RestoreError::Running(_) | RestoreError::Foreign { .. })) => Ok(()),
+        Ok(Err(error)) => Err(failure(&request.data_dir, &error)),
+        Err(ended) => Err(ended_early(&ended)),
+    }
 }
 
 async fn act(context: &Context, opened: &Opened, order: Order) -> Result<Restored, Failure> {
@@ -114,20 +135,14 @@ async fn act(context: &Context, opened: &Opened, order: Order) -> Result<Restore
             ControlFlow::Continue(())
         })
     });
-    let done = done.await.map_err(|ended| {
-        let message = format!("the work ended early: {ended}");
-        Failure::new(Kind::Bug, message)
-    })?;
+    let done = done.await.map_err(|ended| ended_early(&ended))?;
     done.map_err(|error| failure(&opened.location, &error))
 }
 
 async fn roll_back(context: &Context, request: &Restore) -> Result<(), Failure> {
     let (data_dir, at) = (request.data_dir.clone(), context.clock.now());
     let done = spawn_blocking(move || restore::roll_back(Path::new(&data_dir), at));
-    let done = done.await.map_err(|ended| {
-        let message = format!("the work ended early: {ended}");
-        Failure::new(Kind::Bug, message)
-    })?;
+    let done = done.await.map_err(|ended| ended_early(&ended))?;
     let (from, kept) = done.map_err(|error| {
         let message = format!("roll {} back: {error}", request.data_dir);
         hinted(Failure::new(error.kind(), message), &error)
@@ -146,6 +161,10 @@ async fn roll_back(context: &Context, request: &Restore) -> Result<(), Failure> 
             kept.unwrap_or_default()
         )
     })
+}
+
+fn ended_early(ended: &JoinError) -> Failure {
+    Failure::new(Kind::Bug, format!("the work ended early: {ended}"))
 }
 
 fn failure(location: &str, error: &RestoreError) -> Failure {

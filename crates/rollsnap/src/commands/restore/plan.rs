@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use chrono::{DateTime, SecondsFormat, Utc};
 use rollsnap_engine::look::{Status, Trailer, cluster_id};
 use rollsnap_engine::manifest::{Id, Method, Verdict, Verification};
-use rollsnap_engine::restore::{self, Alarms, Order, Place, RestoreError, Room};
+use rollsnap_engine::restore::{self, Alarms, Choice, Order, Place, RestoreError, Room};
 use rollsnap_rke::duration::GoDuration;
 use serde::Serialize;
 
@@ -63,8 +63,6 @@ struct Verified {
 #[derive(Serialize)]
 struct Target {
     data_dir: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    wal_dir: Option<String>,
     /// Where what is there now will be kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     kept: Option<String>,
@@ -106,14 +104,16 @@ impl Plan {
         let place = Place::of(&order.data_dir).map_err(wrong)?;
         let Room { needed, free } = restore::room(&*bytes, &place).map_err(wrong)?;
         let stopped_by = restore::check(&*bytes, order, &place).err();
-        let is_there = place.path().exists();
+        let is_there = place
+            .path()
+            .read_dir()
+            .is_ok_and(|mut it| it.next().is_some());
         let (me, cluster) = (&order.me, &order.changes.cluster);
         let from = status.store_revision;
         Ok(Self {
             snapshot: Snapshot::of(source, trailer, status, order.at),
             target: Target {
                 data_dir: request.data_dir.clone(),
-                wal_dir: request.wal_dir.clone(),
                 kept: is_there.then(|| place.kept(order.at).display().to_string()),
                 needed_bytes: needed,
                 free_bytes: free,
@@ -126,10 +126,12 @@ impl Plan {
             },
             revision: Revision {
                 from,
-                to: from + order.changes.bump.unwrap_or(0),
+                to: from
+                    .saturating_add(u64::from(order.changes.expire_leases && status.leases > 0))
+                    .saturating_add(order.changes.bump.unwrap_or(0)),
             },
             notes: notes(source, trailer, status, order),
-            commands: commands(request, source, order),
+            commands: commands(request, source, trailer, order),
             blocker: stopped_by.as_ref().map(ToString::to_string),
             stopped_by,
         })
@@ -168,9 +170,6 @@ impl Plan {
         ));
         rows.push(("proved", snapshot.proof()));
         rows.push(("into", target.data_dir.clone()));
-        if let Some(wal_dir) = &target.wal_dir {
-            rows.push(("", format!("log into {wal_dir}")));
-        }
         if let Some(kept) = &target.kept {
             rows.push(("", format!("what is there is kept as {kept}")));
         }
@@ -282,6 +281,12 @@ fn notes(source: &Source, trailer: Trailer, status: &Status, order: &Order) -> V
     let mut notes = Vec::new();
     let mut note = |about, text: String| notes.push(Note { about, text });
     let changes = &order.changes;
+    let old = source.manifest().map(|manifest| manifest.cluster_id.0);
+    if old.unwrap_or_else(|| cluster_id(&status.members)) == changes.cluster.id() {
+        let text = "it will have the old cluster's id: a member of that one which is still alive \
+                    takes it for its own; another --initial-cluster-token prevents that";
+        note("cluster", text.to_owned());
+    }
     for why in &source.unseen {
         note(
             "unseen",
@@ -322,12 +327,17 @@ fn notes(source: &Source, trailer: Trailer, status: &Status, order: &Order) -> V
 }
 
 /// What to run on each member, with all that must be the same said.
-fn commands(request: &Restore, source: &Source, order: &Order) -> Vec<String> {
+fn commands(request: &Restore, source: &Source, trailer: Trailer, order: &Order) -> Vec<String> {
     let cluster = &order.changes.cluster;
-    let snapshot = match source.manifest() {
-        Some(manifest) => manifest.name.to_string(),
-        None if source.opened.name == "-" => "-".to_owned(),
-        None => source.opened.location.clone(),
+    // A word or a moment may mean another snapshot by then.
+    let snapshot = match (&request.snapshot, source.manifest()) {
+        (Some(said), _) if Choice::of_word(said).is_none() => said.clone(),
+        (_, Some(manifest)) => manifest.name.to_string(),
+        (_, None) => source.opened.location.clone(),
+    };
+    let digest = match trailer {
+        Trailer::Held(digest) => Some(digest.to_string()),
+        _ => None,
     };
     let bump = order.changes.bump.unwrap_or(0).to_string();
     let mut members: Vec<_> = cluster.members().iter().collect();
@@ -344,8 +354,8 @@ fn commands(request: &Restore, source: &Source, order: &Order) -> Vec<String> {
     let command = |name: &str| {
         let mut words = vec!["rollsnap", "restore", &snapshot];
         words.extend(["--data-dir", &request.data_dir]);
-        if let Some(wal_dir) = &request.wal_dir {
-            words.extend(["--wal-dir", wal_dir]);
+        if let Some(digest) = &digest {
+            words.extend(["--digest", digest]);
         }
         words.extend(["--name", name, "--initial-cluster", &all]);
         words.extend(["--initial-cluster-token", cluster.token()]);

@@ -1,17 +1,19 @@
 //! What was typed, as an order; every fault of it at once.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use rollsnap_engine::Kind;
-use rollsnap_engine::look::{Status, cluster_id};
-use rollsnap_engine::manifest::Id;
-use rollsnap_engine::restore::{Alarms, Changes, Cluster, ClusterError, Order, bump};
+use rollsnap_engine::look::Status;
+use rollsnap_engine::restore::{Alarms, Changes, Cluster, ClusterError, Order, bump, revision_in};
 
 use super::source::Source;
 use crate::cli::restore::Restore;
 use crate::report::Failure;
+
+/// Half of what etcd can count: after it there is room for as many writes again.
+const MOST_BUMP: u64 = 1 << 62;
 
 /// etcd's own, where nobody says more.
 const PEER_URL: &str = "http://localhost:2380";
@@ -108,6 +110,9 @@ pub(super) fn may_act(request: &Restore, cluster: &Cluster) -> Result<(), Failur
     if request.bump_revision == "auto" {
         missing.push("--bump-revision");
     }
+    if request.digest.is_none() && !request.skip_hash_check {
+        missing.push("--digest");
+    }
     if cluster.members().len() < 2 || missing.is_empty() {
         return Ok(());
     }
@@ -131,7 +136,6 @@ pub(super) fn order(
     let me = me.ok_or_else(|| Failure::new(Kind::Bug, "the member is not in its cluster"))?;
     Ok(Order {
         data_dir: PathBuf::from(&request.data_dir),
-        wal_dir: request.wal_dir.as_ref().map(PathBuf::from),
         me,
         changes: Changes {
             cluster,
@@ -144,8 +148,7 @@ pub(super) fn order(
             disable_auth: request.disable_auth,
             bump,
         },
-        // The plan has read it through already.
-        skip_hash_check: true,
+        skip_hash_check: request.skip_hash_check,
         at,
     })
 }
@@ -157,22 +160,21 @@ fn bump_of(
     now: DateTime<Utc>,
 ) -> Result<Option<u64>, Failure> {
     let text = request.bump_revision.as_str();
-    let by = if text == "auto" {
-        let of_members = || Some(Id(cluster_id(&status.members)));
-        let cluster = source.manifest().map(|manifest| manifest.cluster_id);
-        let cluster = cluster.or_else(of_members);
-        bump(
-            &source.known,
-            cluster,
-            status.store_revision,
-            source.taken_at(),
-            now,
-        )
-    } else {
-        text.parse().map_err(|_| {
-            let message = format!("--bump-revision {text}: is no number");
-            Failure::new(Kind::Usage, message).with_hint("write auto, 0, or by how many")
-        })?
+    let wrong = |why: &str| {
+        let message = format!("--bump-revision {text}: {why}");
+        Failure::new(Kind::Usage, message).with_hint("write auto, 0, or by how many")
     };
+    let by = if text == "auto" {
+        // What clients saw last may be what is about to be replaced, whatever cluster it was.
+        let there = revision_in(Path::new(&request.data_dir));
+        let from = status.store_revision;
+        let beyond = there.map_or(0, |there| there.saturating_sub(from));
+        bump(&source.known, from, source.taken_at(), now).saturating_add(beyond)
+    } else {
+        text.parse().map_err(|_| wrong("is no number"))?
+    };
+    if by > MOST_BUMP {
+        return Err(wrong("is too much: etcd counts to 2^63"));
+    }
     Ok((by > 0).then_some(by))
 }
