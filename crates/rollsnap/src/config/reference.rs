@@ -20,7 +20,12 @@ pub fn page() -> String {
 fn option(page: &mut String, spec: &Spec) {
     let _ = writeln!(page, "\n### {}\n\n{}\n", spec.name, spec.help);
     if spec.on_command_line == OnCommandLine::Flag {
-        let _ = writeln!(page, "- Flag: `--{} {}`", spec.name, spec.value_name);
+        // A switch takes its value behind `=` only: what follows may be an argument.
+        let value = match spec.kind {
+            Kind::Switch => format!("[={}]", spec.value_name),
+            _ => format!(" {}", spec.value_name),
+        };
+        let _ = writeln!(page, "- Flag: `--{}{value}`", spec.name);
     }
     if !spec.env.is_empty() {
         let _ = writeln!(page, "- Environment: {}", quoted(spec.env));
