@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rollsnap_store::StoreError;
+use rollsnap_store::local::Space;
 
 use super::ImageError;
 
@@ -46,17 +47,12 @@ impl Scratch {
         })
     }
 
-    /// Bytes that may be taken: what an ordinary user may (`f_bavail` of statvfs(3)), less what
-    /// is left to others. A scratch file that fills a node's disk would stop its etcd.
+    /// Bytes that may be taken: what an ordinary user may, less what is left to others. A scratch
+    /// file that fills a node's disk would stop its etcd.
     fn room(&self) -> Result<u64, ImageError> {
-        let stat = rustix::fs::statvfs(&self.dir).map_err(|error| self.fault(error.into()))?;
-        if stat.f_blocks == 0 {
-            // Some network file systems tell nothing; the writes will.
-            return Ok(u64::MAX);
-        }
-        let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-        let all = stat.f_blocks.saturating_mul(stat.f_frsize);
-        Ok(free.saturating_sub((all / 20).min(MOST_SPARED)))
+        let space = Space::of(&self.dir).map_err(|error| self.fault(error))?;
+        let room = |Space { free, all }| free.saturating_sub((all / 20).min(MOST_SPARED));
+        Ok(space.map_or(u64::MAX, room))
     }
 
     /// A new file, which only this program can see.

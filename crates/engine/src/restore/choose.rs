@@ -40,15 +40,13 @@ impl Choice {
         }
     }
 
-    /// The newest entry that fits, of that cluster where it is named. By the time at which it was
-    /// taken, for snapshots of several members share no order; snapshots that are known to be broken
-    /// never fit.
+    /// The newest entry that fits. By the time at which it was taken, for snapshots of several
+    /// members share no order; snapshots that are known to be broken never fit.
     pub fn of<'a>(
         self,
         entries: impl IntoIterator<Item = &'a Entry>,
-        cluster: Option<Id>,
     ) -> Result<&'a Entry, ChoiceError> {
-        let fits = |entry: &&Entry| self.fits(entry) && cluster.is_none_or(|id| is_of(entry, id));
+        let fits = |entry: &&Entry| self.fits(entry);
         let fitting: Vec<&Entry> = entries.into_iter().filter(fits).collect();
         let mut clusters: BTreeMap<Id, DateTime<Utc>> = BTreeMap::new();
         for manifest in fitting.iter().filter_map(|entry| entry.manifest()) {
@@ -78,12 +76,6 @@ impl Choice {
             Self::Until(moment) => at <= moment,
         }
     }
-}
-
-fn is_of(entry: &Entry, cluster: Id) -> bool {
-    entry
-        .manifest()
-        .is_some_and(|manifest| manifest.cluster_id == cluster)
 }
 
 fn list(clusters: &BTreeMap<Id, DateTime<Utc>>) -> String {

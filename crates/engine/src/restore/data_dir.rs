@@ -10,6 +10,7 @@ use rollsnap_snapfile::restore::{
     raft_snapshot_name, rewrite,
 };
 use rollsnap_snapfile::{Heed, ReadAt};
+use rollsnap_store::local::Space;
 use rustix::fs::{FallocateFlags, fallocate};
 
 use super::error::RestoreError;
@@ -173,11 +174,6 @@ pub(super) fn free_at(path: &Path) -> Result<u64, RestoreError> {
             break;
         }
     }
-    let stat =
-        rustix::fs::statvfs(&there).map_err(|errno| fault("measure", &there, errno.into()))?;
-    if stat.f_blocks == 0 {
-        // Some network file systems tell nothing; the writes will.
-        return Ok(u64::MAX);
-    }
-    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    let space = Space::of(&there).map_err(|error| fault("measure", &there, error))?;
+    Ok(space.map_or(u64::MAX, |space| space.free))
 }

@@ -70,18 +70,6 @@ pub enum Step {
     Keep,
 }
 
-impl Step {
-    /// All of them, in order.
-    pub const ALL: [Self; 6] = [
-        Self::Digest,
-        Self::Prepare,
-        Self::Write,
-        Self::Check,
-        Self::Exchange,
-        Self::Keep,
-    ];
-}
-
 /// Hears of each step, and within [`Step::Digest`], [`Step::Write`] and [`Step::Check`] how many of
 /// how many bytes it did; may stop the work, up to [`Step::Exchange`].
 pub type Heed<'a> = &'a mut dyn FnMut(Step, u64, u64) -> ControlFlow<()>;

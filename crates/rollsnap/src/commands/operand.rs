@@ -443,7 +443,8 @@ async fn unpacking(
     })
 }
 
-async fn blocking<T: Send + 'static>(
+/// Does something on a thread for blocking work.
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Failure> {
     spawn_blocking(work)

@@ -8,11 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rollsnap_engine::Kind;
 use rollsnap_engine::look::{self, Heed, LookError, ReadAt};
-use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
-use super::operand::Opened;
+use super::operand::{Opened, blocking};
 use super::progress::Bar;
 use crate::report::Failure;
 
@@ -64,10 +63,7 @@ impl Opened {
             read: AtomicU64::new(0),
             bar,
         };
-        let asked = spawn_blocking(move || question(&bytes));
-        let answer = asked
-            .await
-            .map_err(|ended| Failure::new(Kind::Bug, format!("the work ended early: {ended}")))?;
+        let answer = blocking(move || question(&bytes)).await?;
         answer.map_err(|error| {
             if context.orders.stop.is_cancelled() {
                 let message = format!("{verb} {}: stopped before the end", self.location);

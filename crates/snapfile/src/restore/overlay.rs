@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 pub(super) struct Overlay {
     ours: BTreeMap<Vec<u8>, Ours>,
     /// Whether nothing of its own stays.
-    pub(super) is_all: bool,
+    is_all: bool,
 }
 
 #[derive(Debug)]

@@ -55,18 +55,18 @@ pub fn rewrite<W: Write + Seek>(
 ) -> Result<(W, Rewritten), RewriteError> {
     let database = Database::open(file).map_err(SnapshotError::from)?;
     let window = Window::of(&database)?;
-    let bump = Bump::of(window, changes)?;
+    let jump = jump(window, changes)?;
     let mut rewriter = Rewriter {
         database: &database,
         builder: Builder::with_page_size(out, database.meta().page_size)?,
         changes,
-        bump,
+        jump,
         known: BUCKETS.into(),
         bucket: Vec::new(),
         overlay: Overlay::default(),
         leased: Leased::default(),
         done: Rewritten {
-            revision: bump.map_or(window.last, |bump| bump.to),
+            revision: jump.unwrap_or(window.last),
             ..Rewritten::default()
         },
         window,
@@ -89,24 +89,17 @@ pub fn rewrite<W: Write + Seek>(
     Ok((builder.finish()?, done))
 }
 
-/// A jump of the revision.
-#[derive(Debug, Clone, Copy)]
-struct Bump {
-    to: u64,
-}
-
-impl Bump {
-    fn of(window: Window, changes: &Changes) -> Result<Option<Self>, RewriteError> {
-        let Some(by) = changes.bump else {
-            return Ok(None);
-        };
-        // What expires takes a revision of its own.
-        let from = window.last.saturating_add(changes.expire_leases.into());
-        let to = from.checked_add(by);
-        match to.filter(|to| by > 0 && i64::try_from(*to).is_ok()) {
-            Some(to) => Ok(Some(Self { to })),
-            None => Err(RewriteError::Revision { from, by }),
-        }
+/// The revision that is jumped to, where one is.
+fn jump(window: Window, changes: &Changes) -> Result<Option<u64>, RewriteError> {
+    let Some(by) = changes.bump else {
+        return Ok(None);
+    };
+    // What expires takes a revision of its own.
+    let from = window.last.saturating_add(changes.expire_leases.into());
+    let to = from.checked_add(by);
+    match to.filter(|to| by > 0 && i64::try_from(*to).is_ok()) {
+        None => Err(RewriteError::Revision { from, by }),
+        to => Ok(to),
     }
 }
 
@@ -114,7 +107,8 @@ struct Rewriter<'a, W: Write + Seek> {
     database: &'a Database<'a>,
     builder: Builder<W>,
     changes: &'a Changes,
-    bump: Option<Bump>,
+    /// The revision that is jumped to.
+    jump: Option<u64>,
     /// Those of [`BUCKETS`] that did not come yet.
     known: VecDeque<&'static [u8]>,
     /// The bucket that is being written; none before the first.
@@ -160,11 +154,8 @@ impl<W: Write + Seek> Rewriter<'_, W> {
             if self.changes.expire_leases {
                 self.expire()?;
             }
-            if let Some(bump) = self.bump {
-                let revision = Revision {
-                    main: bump.to,
-                    sub: 0,
-                };
+            if let Some(main) = self.jump {
+                let revision = Revision { main, sub: 0 };
                 self.put_record(&revision.to_bytes(), &[])?;
             }
         }
@@ -266,11 +257,8 @@ impl<W: Write + Seek> Rewriter<'_, W> {
         meta.put("term", TERM.to_be_bytes());
         meta.put("confState", conf_state.to_string());
         meta.remove("storageVersion");
-        if let Some(bump) = self.bump {
-            let revision = Revision {
-                main: bump.to,
-                sub: 0,
-            };
+        if let Some(main) = self.jump {
+            let revision = Revision { main, sub: 0 };
             meta.put("scheduledCompactRev", revision.to_bytes());
         }
     }

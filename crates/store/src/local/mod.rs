@@ -36,6 +36,7 @@ pub use dir::LocalDir;
 pub use lock::{DaemonLock, Owner};
 pub use pending::PrivateFiles;
 pub use quarantine::Quarantine;
+pub use space::Space;
 pub use sweep::Orphan;
 
 use crate::{ErrorKind, StoreError};

@@ -5,15 +5,33 @@ use std::path::Path;
 
 use crate::{ErrorKind, StoreError};
 
-/// The bytes that are free on the file system of `dir`. None where it tells nothing, as some
-/// network ones.
-///
-/// Counted is what an ordinary user may take (`f_bavail` of statvfs(3)): a snapshot does not eat
-/// into what is kept back for root.
+/// The bytes of a file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// What an ordinary user may take (`f_bavail` of statvfs(3)): a snapshot does not eat into what
+    /// is kept back for root.
+    pub free: u64,
+    /// All of them.
+    pub all: u64,
+}
+
+impl Space {
+    /// Of the file system of a directory. None where it tells nothing, as some network ones: the
+    /// writes will.
+    pub fn of(dir: &Path) -> io::Result<Option<Self>> {
+        let stat = rustix::fs::statvfs(dir)?;
+        let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
+        Ok((stat.f_blocks > 0).then(|| Self {
+            free: bytes(stat.f_bavail),
+            all: bytes(stat.f_blocks),
+        }))
+    }
+}
+
+/// The bytes that are free on the file system of `dir`.
 pub(super) fn free(dir: &Path) -> Result<Option<u64>, StoreError> {
-    let stat = rustix::fs::statvfs(dir)
-        .map_err(|error| StoreError::io("measure", dir.display(), error.into()))?;
-    Ok((stat.f_blocks > 0).then(|| stat.f_bavail.saturating_mul(stat.f_frsize)))
+    let space = Space::of(dir).map_err(|error| StoreError::io("measure", dir.display(), error))?;
+    Ok(space.map(|space| space.free))
 }
 
 /// Refuses when the file system of `dir` has fewer than `needed` bytes free.

@@ -11,10 +11,9 @@ use rollsnap_engine::Kind;
 use rollsnap_engine::look::{Trailer, status};
 use rollsnap_engine::restore::{self, Order, RestoreError, Restored, Step};
 use serde::Serialize;
-use tokio::task::{JoinError, spawn_blocking};
 
 use super::Context;
-use super::operand::Opened;
+use super::operand::{Opened, blocking};
 use super::progress::Bar;
 use crate::cli::restore::Restore;
 use crate::output::{self, Format};
@@ -108,12 +107,10 @@ fn proved(opened: &Opened, trailer: Trailer, request: &Restore) -> Result<(), Fa
 /// Ends what a killed run left, before anything is measured.
 async fn recover(context: &Context, request: &Restore) -> Result<(), Failure> {
     let (data_dir, at) = (request.data_dir.clone(), context.clock.now());
-    let done = spawn_blocking(move || restore::recover(Path::new(&data_dir), at));
-    match done.await {
+    match blocking(move || restore::recover(Path::new(&data_dir), at)).await? {
         // What stops it, the plan tells.
-        Ok(Ok(()) | Err(RestoreError::Running(_) | RestoreError::Foreign { .. })) => Ok(()),
-        Ok(Err(error)) => Err(failure(&request.data_dir, &error)),
-        Err(ended) => Err(ended_early(&ended)),
+        Ok(()) | Err(RestoreError::Running(_) | RestoreError::Foreign { .. }) => Ok(()),
+        Err(error) => Err(failure(&request.data_dir, &error)),
     }
 }
 
@@ -122,7 +119,7 @@ async fn act(context: &Context, opened: &Opened, order: Order) -> Result<Restore
     bar.say(format!("restore {}", opened.name));
     let bytes = opened.image.bytes();
     let stop = context.orders.stop.clone();
-    let done = spawn_blocking(move || {
+    let done = blocking(move || {
         restore::restore(&*bytes, &order, &mut |step, done, total| {
             match step {
                 Step::Check if done == 0 => bar.say("checks what was written".to_owned()),
@@ -135,15 +132,14 @@ async fn act(context: &Context, opened: &Opened, order: Order) -> Result<Restore
             ControlFlow::Continue(())
         })
     });
-    let done = done.await.map_err(|ended| ended_early(&ended))?;
-    done.map_err(|error| failure(&opened.location, &error))
+    done.await?
+        .map_err(|error| failure(&opened.location, &error))
 }
 
 async fn roll_back(context: &Context, request: &Restore) -> Result<(), Failure> {
     let (data_dir, at) = (request.data_dir.clone(), context.clock.now());
-    let done = spawn_blocking(move || restore::roll_back(Path::new(&data_dir), at));
-    let done = done.await.map_err(|ended| ended_early(&ended))?;
-    let (from, kept) = done.map_err(|error| {
+    let done = blocking(move || restore::roll_back(Path::new(&data_dir), at));
+    let (from, kept) = done.await?.map_err(|error| {
         let message = format!("roll {} back: {error}", request.data_dir);
         hinted(Failure::new(error.kind(), message), &error)
     })?;
@@ -161,10 +157,6 @@ async fn roll_back(context: &Context, request: &Restore) -> Result<(), Failure> 
             kept.unwrap_or_default()
         )
     })
-}
-
-fn ended_early(ended: &JoinError) -> Failure {
-    Failure::new(Kind::Bug, format!("the work ended early: {ended}"))
 }
 
 fn failure(location: &str, error: &RestoreError) -> Failure {

@@ -108,7 +108,7 @@ async fn newest(
     catalogs: &[(Arc<dyn Store>, Catalog)],
 ) -> Result<Opened, Failure> {
     let all = catalogs.iter().flat_map(|(_, catalog)| &catalog.entries);
-    let chosen = choice.of(all, None).map_err(|error| {
+    let chosen = choice.of(all).map_err(|error| {
         let places: Vec<_> = catalogs
             .iter()
             .map(|(store, _)| store.location().to_string())
