@@ -3,6 +3,12 @@
 #   docker build -t rollsnap .          where a registry answers
 #   just image                          anywhere else: makes the builder from this machine
 #
+# RKE runs its other helpers from the image that it takes its snapshots with. The target `rke` is
+# that image, with this program in the place of its backup program (docs/coming-from-rke.md):
+#
+#   docker build -t registry.example/rke-snapshots:v0.1.111 \
+#     --target rke --build-arg RKE_TOOLS=rancher/rke-tools:v0.1.111 .
+#
 # Only instructions of the classic builder are used (no BuildKit, no cache mounts), so that the
 # engines that RKE nodes run can build it. The two ideas that replace cache mounts:
 #   - dependencies are built in a layer of their own, from the manifests and empty sources;
@@ -10,6 +16,9 @@
 
 # A Debian or derivative with cargo and a C compiler. protoc is added when it is missing.
 ARG BUILDER=rust:1.95-bookworm
+# The rke-tools image of the cluster, for the target `rke`. Nothing is the default because the
+# classic builder makes every stage before the last one, and that must not need a second image.
+ARG RKE_TOOLS=scratch
 
 FROM ${BUILDER} AS build
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
@@ -56,8 +65,19 @@ RUN host=$(rustc -vV | sed -n 's/^host: //p'); \
     echo 'root:x:0:' >/image/etc/group; \
     echo 'nonroot:x:65532:' >>/image/etc/group; \
     mkdir -p /snapshots && mkdir -m 0700 /snapshots/etcd-snapshots; \
-    # No loader may be asked for: there is none in the image.
+    # Where RKE calls it: v0.1.7 and 8 by the second path, all later ones by the first, which is a
+    # file of its own, for other containers may share that folder without the rest.
+    mkdir -p /rke/opt/rke /rke/opt/rke-tools /rke/usr/bin; \
+    ln /image/usr/bin/rollsnap /rke/opt/rke-tools/rke-etcd-backup; \
+    ln -s ../rke-tools/rke-etcd-backup /rke/opt/rke/rke-etcd-backup; \
+    ln -s /opt/rke-tools/rke-etcd-backup /rke/usr/bin/rollsnap; \
+    # No loader may be asked for: there is none in the image. Last, for `!` ends nothing.
     ! readelf --program-headers /image/usr/bin/rollsnap | grep INTERP
+
+# User, entry point and everything else stay the base's, for RKE counts on them.
+FROM ${RKE_TOOLS} AS rke
+COPY --from=build /rke/ /
+ENV MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=131072
 
 FROM scratch
 COPY --from=build /image/ /

@@ -8,17 +8,22 @@ default:
     @just --list --unsorted
 
 # A real etcd, the daemon at an interval of seconds and an S3 server: watch snapshots come and go.
-demo seconds="25":
-    cargo build --quiet --package rollsnap --bin rollsnap --package rollsnap-testkit --bin s3-server --bin demo
+demo seconds="25": programs
     target/debug/demo --seconds {{ seconds }}
+
+# What the demo and the containers run. Always of the whole workspace: parts of it build the same
+# dependencies again, with other features.
+[private]
+programs:
+    cargo build --quiet --workspace --bin rollsnap --bin s3-server --bin demo --bin soak
 
 # Unit, property and contract tests, and those against real etcd and S3 servers.
 test:
     cargo nextest run --workspace -E 'not (binary(containers) or binary(readme))'
 
 # The sidecar in real containers, and the README's first command. Builds the image first.
-e2e: image
-    cargo nextest run --package rollsnap -E 'binary(containers) or binary(readme)'
+e2e: image programs
+    cargo nextest run --workspace -E 'binary(containers) or binary(readme)'
 
 # Formats the sources.
 fmt:
@@ -36,7 +41,7 @@ deny:
 # The reference of the library, and the pages that are made from the program, compared.
 docs:
     RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --document-private-items --locked
-    cargo nextest run --package rollsnap -E 'test(reference)'
+    cargo nextest run --workspace -E 'binary(reference)'
 
 # Hostile bytes for all that reads bytes, so many seconds for each target: docs/testing.md.
 fuzz seconds="10" target="":
@@ -44,7 +49,11 @@ fuzz seconds="10" target="":
 
 # Accepts what the program says now into docs/.
 bless:
-    UPDATE_DOCS=1 cargo nextest run --package rollsnap -E 'test(reference)'
+    UPDATE_DOCS=1 cargo nextest run --workspace -E 'binary(reference) or test(of_the_operator_are)'
+
+# Draws the README's picture of the page anew.
+pictures:
+    UPDATE_DOCS=1 cargo nextest run --workspace -E 'test(it_is_drawn_light)'
 
 # The sidecar's image, rollsnap:dev.
 image:
@@ -62,6 +71,10 @@ differential count="3000":
 # The systemd unit: that it is well formed, and that little is exposed.
 systemd-check:
     deploy/systemd/check.sh
+
+# The daemon for so many minutes, with load on etcd and something that breaks every 15 seconds.
+soak minutes="20": programs
+    target/debug/soak --minutes {{ minutes }}
 
 # Save, compression and upload against etcdctl, side by side; see docs/performance.md.
 bench *args:

@@ -17,15 +17,15 @@ install -d "$root/usr/bin" "$root/etc" "$units"
 ln -s usr/bin "$root/bin"
 cp -R /usr/lib/systemd/system/. "$units"
 cp -R rollsnap.service rollsnap.service.d "$units"
-for program in rollsnap kill; do install -m 0755 /bin/true "$root/usr/bin/$program"; done
+for program in rollsnap sh; do install -m 0755 /bin/true "$root/usr/bin/$program"; done
 
 said=$(systemd-analyze verify --root="$root" rollsnap.service 2>&1) && [ -z "$said" ] ||
   fail "verify: $said"
 systemd-analyze security --offline=true --root="$root" --threshold=30 --no-pager rollsnap.service |
   tail -n 1
 
-install -D -m 0644 rollsnap.sysusers.conf "$root/usr/lib/sysusers.d/rollsnap.conf"
-install -D -m 0644 rollsnap.tmpfiles.conf "$root/usr/lib/tmpfiles.d/rollsnap.conf"
+install -D -m 0644 sysusers.d/rollsnap.conf "$root/usr/lib/sysusers.d/rollsnap.conf"
+install -D -m 0644 tmpfiles.d/rollsnap.conf "$root/usr/lib/tmpfiles.d/rollsnap.conf"
 systemd-sysusers --root="$root"
 systemd-tmpfiles --root="$root" --create --prefix=/opt --prefix=/etc/rollsnap
 user=$(sed -n 's/^rollsnap:[^:]*:\([0-9]*\):.*/\1/p' "$root/etc/passwd")

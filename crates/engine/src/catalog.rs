@@ -20,6 +20,10 @@ pub struct Catalog {
     pub entries: Vec<Entry>,
     /// Manifests whose snapshot is gone: a deletion was cut short.
     pub orphans: Vec<Manifest>,
+    /// What RKE before v0.2.0 keeps beside them: the [certificates](crate::bundle) of a cluster.
+    pub bundles: Vec<ObjectInfo>,
+    /// Objects that are no snapshot and no part of one.
+    pub others: Vec<ObjectName>,
     /// Names that an index of keys has.
     pub indexed: BTreeSet<SnapshotName>,
 }
@@ -53,6 +57,30 @@ pub enum Standing {
     Foreign,
     /// Its manifest does not fit it or cannot be read. The text says why.
     Suspect(String),
+}
+
+impl Standing {
+    /// That of a copy that this manifest fits.
+    pub fn of(manifest: Manifest) -> Self {
+        let fits = Box::new(manifest);
+        match fits.verdict() {
+            _ if fits.is_of_broken_copy() => Self::Corrupt(fits),
+            Some(Verdict::Corrupt) => Self::Corrupt(fits),
+            Some(Verdict::Disputed) => Self::Disputed(fits),
+            Some(Verdict::Held) | None => Self::Proved(fits),
+        }
+    }
+
+    /// The word for it in every output.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Proved(_) => "proved",
+            Self::Disputed(_) => "disputed",
+            Self::Corrupt(_) => "corrupt",
+            Self::Foreign => "foreign",
+            Self::Suspect(_) => "suspect",
+        }
+    }
 }
 
 impl Entry {
@@ -144,6 +172,7 @@ impl Reader {
         let mut snapshots = Vec::new();
         let mut manifests = Vec::new();
         let mut indexed = BTreeSet::new();
+        let (mut bundles, mut others) = (Vec::new(), Vec::new());
         for object in store.list("").await? {
             match Part::of(&object.name) {
                 Some(Part::Stored(name, codec)) => snapshots.push((name, codec, object)),
@@ -151,7 +180,8 @@ impl Reader {
                 Some(Part::Index(name)) => {
                     indexed.insert(name);
                 }
-                None => {}
+                Some(Part::Bundle) => bundles.push(object),
+                None => others.push(object.name),
             }
         }
         let listed: HashSet<_> = manifests.iter().map(|(_, object)| &object.name).collect();
@@ -182,6 +212,8 @@ impl Reader {
         self.last = Catalog {
             entries,
             orphans,
+            bundles,
+            others,
             indexed,
         };
         Ok(self.last.clone())
@@ -248,16 +280,6 @@ fn judge(told: &Result<Manifest, ManifestError>, codec: Codec, size: u64) -> Sta
             "it has {size} bytes, its manifest tells of {}",
             manifest.stored.content.size
         )),
-        Ok(manifest) => {
-            let fits = Box::new(manifest.clone());
-            if fits.is_of_broken_copy() {
-                return Standing::Corrupt(fits);
-            }
-            match manifest.verdict() {
-                Some(Verdict::Corrupt) => Standing::Corrupt(fits),
-                Some(Verdict::Disputed) => Standing::Disputed(fits),
-                Some(Verdict::Held) | None => Standing::Proved(fits),
-            }
-        }
+        Ok(manifest) => Standing::of(manifest.clone()),
     }
 }

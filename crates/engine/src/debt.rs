@@ -23,6 +23,19 @@ pub struct Debt<'a> {
     pub guard: Guard,
     /// How deep a snapshot must have been verified before it is copied.
     pub demand: Method,
+    /// What becomes of a one-off whose name another has there.
+    pub namesakes: Namesakes,
+}
+
+/// What becomes in the bucket of one-offs of one name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Namesakes {
+    /// The first stays; no other is copied.
+    #[default]
+    FirstStays,
+    /// The newest of one cluster takes the place of what is there: RKE gives the one-offs of all
+    /// members one name, and each new one that of an older one.
+    NewestWins,
 }
 
 impl<'a> Debt<'a> {
@@ -50,9 +63,35 @@ impl<'a> Debt<'a> {
     }
 
     fn is_there(&self, manifest: &Manifest) -> bool {
-        let twin = self.there.find(&manifest.name).and_then(Entry::manifest);
+        let Some(entry) = self.there.find(&manifest.name) else {
+            return false;
+        };
         let digest = |manifest: &Manifest| manifest.stored.content.digest;
+        let twin = entry.manifest();
         twin.is_some_and(|twin| digest(twin) == digest(manifest) && !twin.is_of_broken_copy())
+            || self.is_superseded(manifest, entry)
+    }
+
+    /// Whether the bucket has a newer one of its name, which is to stay.
+    fn is_superseded(&self, manifest: &Manifest, entry: &Entry) -> bool {
+        if !self.may_replace(manifest) {
+            return false;
+        }
+        match entry.manifest() {
+            Some(twin) => {
+                let when = |it: &Manifest| (it.started_at, it.member_id, it.order);
+                twin.class == Class::OneOff
+                    && twin.cluster_id == manifest.cluster_id
+                    && when(twin) > when(manifest)
+            }
+            // Its manifest may be on the way.
+            None => entry.modified.is_some_and(|at| at > manifest.finished_at),
+        }
+    }
+
+    /// Whether it takes the place of another of its name there.
+    pub(crate) fn may_replace(&self, manifest: &Manifest) -> bool {
+        self.namesakes == Namesakes::NewestWins && manifest.class == Class::OneOff
     }
 
     fn is_fit(&self, manifest: &Manifest) -> bool {

@@ -24,7 +24,13 @@ pub trait Drafts: Send + Sync + fmt::Debug {
     async fn publish(&self, name: &ObjectName) -> Result<(), StoreError>;
     /// Removes a draft. One that is absent is a success.
     async fn remove(&self, name: &ObjectName) -> Result<(), StoreError>;
+    /// Takes them for one replacement, or for whoever puts right what was
+    /// left half done, until the answer is dropped. `None` while another has them.
+    async fn claim(&self) -> Result<Option<Claim>, StoreError>;
 }
+
+/// What keeps others away while it lives.
+pub type Claim = Box<dyn Send + Sync>;
 
 #[async_trait]
 impl Drafts for PrivateFiles {
@@ -46,5 +52,10 @@ impl Drafts for PrivateFiles {
 
     async fn remove(&self, name: &ObjectName) -> Result<(), StoreError> {
         Self::remove(self, name).await
+    }
+
+    async fn claim(&self) -> Result<Option<Claim>, StoreError> {
+        let claim = Self::claim(self).await?;
+        Ok(claim.map(|claim| Box::new(claim) as Claim))
     }
 }

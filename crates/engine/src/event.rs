@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use rollsnap_etcd::SourceError;
-use rollsnap_store::{Location, ObjectName, Remark, StoreError};
+use rollsnap_store::{Location, ObjectInfo, ObjectName, Remark, StoreError};
 
-use crate::SnapshotName;
+use crate::drill::DrillError;
+use crate::gentle::Haste;
 use crate::manifest::Manifest;
 use crate::proof::ProofError;
 use crate::quarantine::Quarantined;
 use crate::retention::Reason;
 use crate::save_error::SaveError;
 use crate::schedule::Schedule;
+use crate::{Catalog, Codec, SnapshotName};
 
 /// Hears what happens, in order. Must return at once.
 pub trait Observer: Send + Sync {
@@ -21,12 +23,12 @@ pub trait Observer: Send + Sync {
 }
 
 /// One thing that happened. Times are what it took, by the monotonic clock.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Event<'a> {
     /// The daemon begins. Always the first event.
     Started {
         /// When it will save.
-        schedule: Schedule,
+        schedule: &'a Schedule,
         /// How long a snapshot stays, as a time: count times interval where a count rules.
         keep: Duration,
     },
@@ -35,8 +37,18 @@ pub enum Event<'a> {
         /// How long until then; zero when it is overdue.
         first: Duration,
     },
+    /// When the next attempt at a snapshot is due. Told at the start and whenever that changes.
+    Next {
+        /// How long until then; zero when it is overdue.
+        wait: Duration,
+    },
     /// Something an earlier run left was put right.
     Recovered(Recovery),
+    /// An attempt at the snapshot that is due begins. What comes of it is told of the same name.
+    Begins {
+        /// The name that it will have.
+        name: &'a SnapshotName,
+    },
     /// A snapshot is published here, its digest proved.
     Saved {
         /// Everything known of it.
@@ -78,6 +90,27 @@ pub enum Event<'a> {
         /// Why.
         error: &'a ProofError,
     },
+    /// A snapshot waits for the end of a defragmentation, ten minutes at most. Told once.
+    Defragmenting {
+        /// What the member says to whoever asks it.
+        error: &'a SourceError,
+    },
+    /// There is no room for a snapshot as etcd sends it, and none that is known tells what it will
+    /// shrink to. It is taken all the same.
+    Tight {
+        /// Its name.
+        name: &'a SnapshotName,
+        /// What there is room for.
+        error: &'a StoreError,
+    },
+    /// From here on a snapshot is read at full speed, although a most was set.
+    PaceLetGo {
+        /// Why.
+        haste: Haste,
+    },
+    /// Whether retention is held, for the cluster has no space left for writes: each change is
+    /// told once.
+    RetentionHeld(bool),
     /// An attempt at a snapshot left nothing but what may be in quarantine.
     SaveFailed {
         /// The name it would have had.
@@ -115,10 +148,41 @@ pub enum Event<'a> {
         /// Why.
         error: &'a StoreError,
     },
+    /// Restores are rehearsed. Told at the start, where that is wanted.
+    Drills {
+        /// The time from one to the next.
+        every: Duration,
+        /// The snapshot of the last, whose manifest tells what came of it; `None` where no manifest
+        /// that is left tells of any.
+        last: Option<&'a Manifest>,
+        /// How long ago that was.
+        age: Option<Duration>,
+    },
+    /// A restore of a snapshot was rehearsed. Its manifest's `drill` tells what came of it.
+    Drilled {
+        /// Everything known of it.
+        manifest: &'a Manifest,
+    },
+    /// A restore could not be rehearsed, or what came of it not be written down. Tried again soon,
+    /// and told once until that succeeds.
+    DrillFailed {
+        /// Why.
+        error: &'a DrillError,
+    },
     /// A copy that was no longer what had been uploaded was uploaded anew, in its place.
     Replaced {
         /// Everything known of it.
         manifest: &'a Manifest,
+        /// Where.
+        location: &'a Location,
+    },
+    /// The bucket was read whole.
+    RemoteListed {
+        /// What it holds, before what the round does to it next.
+        catalog: &'a Catalog,
+    },
+    /// Retention of the bucket begins.
+    RemoteRotation {
         /// Where.
         location: &'a Location,
     },
@@ -140,12 +204,26 @@ pub enum Event<'a> {
     Deleted {
         /// Which.
         name: &'a SnapshotName,
+        /// How it was encoded, which its file's extension told.
+        codec: Codec,
         /// Where.
         location: &'a Location,
         /// Why.
         reason: Reason,
         /// How long it took.
         took: Duration,
+    },
+    /// What no rule ever deletes, for another program made it. Told once of each store, where
+    /// there is anything.
+    LeftAlone {
+        /// Where.
+        location: &'a Location,
+        /// Snapshots without a manifest.
+        snapshots: usize,
+        /// Objects that are no snapshots.
+        others: usize,
+        /// All of them.
+        names: Vec<ObjectName>,
     },
     /// A snapshot that would go stays for now, for the bucket has neither it nor enough newer ones.
     /// Told once of each.
@@ -205,6 +283,26 @@ pub enum Event<'a> {
     NotCopied {
         /// Which.
         name: &'a SnapshotName,
+        /// Why.
+        error: &'a StoreError,
+    },
+    /// Another member saved in the same second, and its snapshot has the name in the bucket: another
+    /// is taken a little later, and from then on at that phase.
+    SteppedAside {
+        /// The one that was not uploaded, which was told.
+        name: &'a SnapshotName,
+        /// The time until the other.
+        wait: Duration,
+    },
+    /// The certificates that RKE before v0.2.0 keeps beside the snapshots are in the bucket.
+    BundleUploaded {
+        /// The object.
+        object: &'a ObjectInfo,
+        /// Where.
+        location: &'a Location,
+    },
+    /// Those certificates cannot be uploaded as they are here. Told once, until they change.
+    BundleUnfit {
         /// Why.
         error: &'a StoreError,
     },

@@ -14,7 +14,7 @@ use rollsnap_store::ReadBack;
 use tokio::sync::oneshot;
 
 use crate::Codec;
-use crate::codec::{Seekable, pages};
+use crate::codec::{pages, seekable};
 use crate::image::{Access, Image, ImageError, Scratch};
 use crate::key_index::{Gathered, Pieces};
 use crate::manifest::Contents;
@@ -166,7 +166,7 @@ impl Examiner for Deep {
 
 /// Bytes that cannot be read any more once nobody waits for what comes of it.
 struct Stoppable<'a> {
-    pages: Box<dyn ReadAt>,
+    pages: Arc<dyn ReadAt>,
     stopped: &'a AtomicBool,
 }
 
@@ -191,8 +191,9 @@ fn hash(pages: &dyn ReadAt, cut: Cut) -> Result<Option<u32>, ExamineError> {
     }
 }
 
+/// Says that nobody waits any more, as soon as it is dropped.
 #[derive(Default)]
-struct StopWhenDropped(Arc<AtomicBool>);
+pub(crate) struct StopWhenDropped(pub(crate) Arc<AtomicBool>);
 
 impl Drop for StopWhenDropped {
     fn drop(&mut self) {
@@ -201,25 +202,25 @@ impl Drop for StopWhenDropped {
 }
 
 /// Why there are no pages to look at.
-enum Unpacked {
+pub(crate) enum Unpacked {
     Read(io::Error),
     Ended,
 }
 
 /// The plain bytes. Leaves of an old database lie scattered, and each would decode a frame of its
 /// own: what is compressed is unpacked once. Where there is no room for that, time is spent.
-fn unpacked(
+pub(crate) fn unpacked(
     stored: Box<dyn ReadBack>,
     codec: Codec,
     scratch: &Scratch,
     stopped: &AtomicBool,
 ) -> Result<Arc<dyn ReadAt>, Unpacked> {
-    let stored: Arc<dyn ReadAt> = pages(stored, Codec::None).map_err(Unpacked::Read)?.into();
+    let stored: Arc<dyn ReadAt> = pages(stored, Codec::None).map_err(Unpacked::Read)?;
     if codec == Codec::None {
         return Ok(stored);
     }
     // The table of frames has to be right too, though unpacking passes over it.
-    let frames = Seekable::open(Arc::clone(&stored)).map_err(Unpacked::Read)?;
+    let frames = seekable(Arc::clone(&stored), codec).map_err(Unpacked::Read)?;
     let mut heed = |_, _| {
         if stopped.load(Ordering::Relaxed) {
             return ControlFlow::Break(());
@@ -234,7 +235,7 @@ fn unpacked(
             let error = io::Error::new(io::ErrorKind::InvalidData, what);
             Err(Unpacked::Read(error))
         }
-        Err(_) => Ok(Arc::new(frames)),
+        Err(_) => Ok(frames),
     }
 }
 
@@ -278,7 +279,7 @@ fn unread(error: io::Error) -> Result<Examined, ExamineError> {
 }
 
 /// Whether the bytes are at fault, which cannot be decoded, and not the disk that gives them.
-fn is_content(error: &io::Error) -> bool {
+pub(crate) fn is_content(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof

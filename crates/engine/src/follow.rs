@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{Codec, Manifest, SnapshotName};
+use crate::{Codec, Manifest, SnapshotName, replacement};
 
 /// How long a bucket has to forget an upload. A save that failed is tried again after a second,
 /// and must not find the last one's upload still there.
@@ -29,6 +29,7 @@ pub struct Following {
     /// Here until it is waited for.
     task: Option<Task>,
     stands: bool,
+    replaces: bool,
     began: Instant,
 }
 
@@ -41,21 +42,21 @@ impl fmt::Debug for Following {
 }
 
 impl Following {
-    /// Begins to copy what `tail` reads to `object`, at most so many bytes. Nothing becomes
+    /// Begins to copy what `tail` reads to the snapshot's object, on these terms. Nothing becomes
     /// visible before [`commit`](Self::commit); if the spool is dropped, so is the upload.
     pub fn start(
         remote: Arc<dyn Store>,
         name: SnapshotName,
         codec: Codec,
-        at_most: u64,
+        terms: Terms,
         tail: Box<dyn Tail>,
     ) -> Self {
-        let terms = Terms::new_of(at_most);
         let task = tokio::spawn(copy(Arc::clone(&remote), name, codec, terms, tail));
         Self {
             remote,
             task: Some(AbortOnDropHandle::new(task)),
             stands: false,
+            replaces: terms.replaces,
             began: Instant::now(),
         }
     }
@@ -68,8 +69,9 @@ impl Following {
         self
     }
 
-    /// Waits until everything is there, makes it visible, and writes the manifest last.
-    /// Returns how long the whole upload took.
+    /// Waits until everything is there, makes it visible, and writes the manifest last. What it
+    /// replaces goes then, and is refused if it is another cluster's. Returns how long the whole
+    /// upload took.
     pub async fn commit(mut self, manifest: &Manifest) -> Result<Duration, StoreError> {
         let task = self
             .task
@@ -84,8 +86,21 @@ impl Following {
             )
             .caused_by(error))
         })?;
+        let remote = &*self.remote;
+        if self.replaces {
+            let (name, cluster) = (&manifest.name, manifest.cluster_id);
+            if let Err(taken) = replacement::refuse_another(remote, name, cluster).await {
+                // The first error tells why; a failing clean-up only leaves invisible parts.
+                let _ = upload.abort().await;
+                return Err(taken);
+            }
+            replacement::strip(remote, name).await?;
+        }
         upload.commit().await?;
-        put_manifest(&*self.remote, manifest).await?;
+        put_manifest(remote, manifest).await?;
+        if self.replaces {
+            replacement::supersede(remote, manifest).await?;
+        }
         Ok(self.began.elapsed())
     }
 
@@ -133,7 +148,9 @@ async fn copy(
     terms: Terms,
     mut tail: Box<dyn Tail>,
 ) -> Result<Box<dyn Upload>, StoreError> {
-    if let Some(taken) = taken(&*remote, &name, codec).await? {
+    if !terms.replaces
+        && let Some(taken) = taken(&*remote, &name, codec).await?
+    {
         return Err(taken);
     }
     let mut upload = remote.begin(&name.stored(codec), terms).await?;

@@ -102,7 +102,7 @@ pub(crate) async fn publish(
 pub fn beside(object: &ObjectName) -> Option<ObjectName> {
     match Part::of(object)? {
         Part::Stored(name, _) => Some(name.index()),
-        Part::Manifest(_) | Part::Index(_) => None,
+        Part::Manifest(_) | Part::Index(_) | Part::Bundle => None,
     }
 }
 

@@ -94,7 +94,9 @@ impl Kind {
 impl From<etcd::ErrorKind> for Kind {
     fn from(kind: etcd::ErrorKind) -> Self {
         match kind {
-            etcd::ErrorKind::Unavailable | etcd::ErrorKind::Compacted => Self::Source,
+            etcd::ErrorKind::Unavailable | etcd::ErrorKind::Busy | etcd::ErrorKind::Compacted => {
+                Self::Source
+            }
             etcd::ErrorKind::Denied => Self::Denied,
             etcd::ErrorKind::Config | etcd::ErrorKind::Unsuitable => Self::Config,
         }

@@ -13,8 +13,9 @@ use crate::{Kind, image};
 
 pub use rollsnap_snapfile::index::{IndexError, get_by_index};
 pub use rollsnap_snapfile::mvcc::{
-    BucketUsage, Change, Fate, HashKv, LiveKey, Member, OwnedKey, Record, Revision, Status, Stored,
-    Usage, cluster_id, get, hash_kv, live, revisions, usage, versions,
+    BucketUsage, Change, Difference, Fate, HashKv, LiveKey, Member, OwnedKey, Record, Revision,
+    Status, Stored, Usage, cluster_id, difference, get, hash_kv, live, members, revisions, usage,
+    versions,
 };
 pub use rollsnap_snapfile::{
     Finding, Heed, ReadAt, Report, Trailer, digest_at_end, has_meta, status, verify,

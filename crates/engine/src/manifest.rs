@@ -10,9 +10,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{Codec, SnapshotName};
 
+mod drill;
 mod reading;
 mod verification;
 
+pub use drill::{Boot, Drill, Outcome};
 pub use reading::Reading;
 pub(crate) use verification::shortened;
 pub use verification::{
@@ -78,6 +80,9 @@ pub struct Manifest {
     /// beside every other copy.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub read_back: Option<Reading>,
+    /// The last rehearsal of a restore from it; absent until there was one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub drill: Option<Drill>,
 }
 
 /// Why a snapshot was taken, which decides how long it stays.
@@ -155,6 +160,12 @@ impl Manifest {
             done.map(|done| (done.method, done.at))
         };
         self.stored == other.stored && known(self) > known(other)
+    }
+
+    /// Whether both tell of the same snapshot in the same bytes, whatever was found out since.
+    pub fn is_of_same(&self, other: &Self) -> bool {
+        let who = |it: &Self| (it.cluster_id, it.member_id, it.order, it.stored);
+        who(self) == who(other)
     }
 
     /// The bytes to keep.

@@ -12,16 +12,18 @@ use std::time::Duration;
 use rollsnap_store::{ErrorKind, SpoolStore, Store, StoreError};
 use tokio::time::Instant;
 
+use crate::bundle::{self, Bundle};
 use crate::catalog::{self, Catalog, Entry};
-use crate::debt::Debt;
+use crate::debt::{Debt, Namesakes};
 use crate::event::{Event, Observer, Recovery};
-use crate::follow::{Following, put_manifest};
+use crate::follow::Following;
 use crate::leftovers::Leftovers;
 use crate::manifest::Method;
+use crate::proof::exchange;
 use crate::prune::{self, Locks};
 use crate::quarantine::Quarantine;
 use crate::reconcile::sweep_orphans;
-use crate::retention::{self, Ages, Guard, Retention};
+use crate::retention::{self, Ages, Foreign, Guard, Retention};
 use crate::tickets::Tickets;
 use crate::transfer::{CopyError, Earlier, Transfer};
 use crate::{Clock, Manifest, SnapshotName, key_index};
@@ -42,6 +44,10 @@ pub struct Mirror {
     pub demand: Method,
     /// What is kept in the bucket.
     pub retention: Retention,
+    /// What becomes there of the old program's.
+    pub foreign: Foreign,
+    /// What becomes there of one-offs of one name.
+    pub namesakes: Namesakes,
     /// The time of day, for ages.
     pub clock: Arc<dyn Clock>,
     /// Who hears of it.
@@ -57,11 +63,19 @@ pub struct Seen {
     reader: catalog::Reader,
     /// When the bucket was asked for what uploads left.
     leftovers: Leftovers,
+    /// The certificates here.
+    bundle: Bundle,
+    /// What no rule deletes was told.
+    is_left_alone_told: bool,
     /// What the bucket holds under a lock.
     locks: Locks,
     /// Snapshots that cannot be copied whatever the bucket does. Told already; not tried again,
     /// for each try reads them through.
     given_up: BTreeSet<SnapshotName>,
+    /// Nothing is to be deleted by retention.
+    pub(crate) is_held: bool,
+    /// Of these, those of this round whose name another snapshot has there.
+    pub(crate) taken: BTreeSet<SnapshotName>,
 }
 
 /// What a round could not do.
@@ -69,7 +83,7 @@ pub struct Seen {
 pub enum RoundError {
     /// Read the directory. The round ended there.
     Here(StoreError),
-    /// Read the bucket or write to it. The round ended there.
+    /// Read the bucket or write to it. Not all that is owed is paid.
     There(StoreError),
     /// Delete in the bucket. What is owed is paid.
     Rotation(StoreError),
@@ -91,8 +105,9 @@ impl Mirror {
     /// what was found out since, pays what is owed, and only then, on a fresh and whole listing,
     /// frees what cut uploads left and carries out the bucket's own retention.
     ///
-    /// The first failure of either side ends the round; the next one begins anew. A deletion that
-    /// is refused is told at the end: it keeps nothing from being uploaded.
+    /// A failed listing, of either side, ends the round; the next one begins anew. An upload that
+    /// fails is told at the end and keeps nothing from being freed, nor does a deletion that is
+    /// refused keep anything from being uploaded.
     pub async fn round(
         &mut self,
         following: Option<(Following, Manifest)>,
@@ -111,22 +126,50 @@ impl Mirror {
             Ok(there) => there,
             Err(error) => return Err(followed.err().unwrap_or(error).into()),
         };
+        self.observer.tell(Event::RemoteListed { catalog: &there });
         // Before paying: a manifest of nothing would keep its name from the snapshot.
         let swept = self.sweep(&there, guard).await;
         let here = catalog::Reader::default().read(&*self.local).await;
         let here = here.map_err(RoundError::Here)?;
         self.tell_verdicts(&here, &there, guard).await?;
-        self.pay(self.debt(&here, &there, guard), ages).await?;
+        let paid = self.pay(self.debt(&here, &there, guard), ages).await;
 
-        let there = self.seen.reader.read(&*self.remote).await?;
-        key_index::pay((&*self.local, &here), (&*self.remote, &there), guard).await?;
+        // A bucket that is full takes nothing until something goes: what cannot be paid keeps
+        // nothing from being freed.
+        let there = match self.seen.reader.read(&*self.remote).await {
+            Ok(there) => there,
+            Err(error) => return Err(paid.err().unwrap_or(error.into())),
+        };
+        self.observer.tell(Event::RemoteListed { catalog: &there });
+        let paid = match paid {
+            Ok(()) => self.pay_beside(&here, &there, guard).await,
+            Err(error) => Err(error),
+        };
         self.clear_leftovers(self.debt(&here, &there, guard), ages)
             .await;
-        swept.map_err(RoundError::Rotation)?;
+        let rotated = self.rotate(&there, guard, ages).await;
+        paid?;
+        swept.and(rotated).map_err(RoundError::Rotation)
+    }
+
+    /// The bucket's own retention, carried out.
+    async fn rotate(
+        &mut self,
+        there: &Catalog,
+        guard: Guard,
+        ages: Ages,
+    ) -> Result<(), StoreError> {
+        if self.seen.is_held {
+            return Ok(());
+        }
+        let location = self.remote.location();
+        self.observer.tell(Event::RemoteRotation { location });
         let plan = self.plan(&there.entries, guard, ages);
+        let told = &mut self.seen.is_left_alone_told;
+        prune::tell_left_alone(told, &*self.remote, there, &plan, &*self.observer);
         let locks = &mut self.seen.locks;
-        let done = prune::carry_out(&*self.remote, &there, &plan, locks, &*self.observer).await;
-        done.map(drop).map_err(RoundError::Rotation)
+        let done = prune::carry_out(&*self.remote, there, &plan, locks, &*self.observer).await;
+        done.map(drop)
     }
 
     fn debt<'a>(&self, here: &'a Catalog, there: &'a Catalog, guard: Guard) -> Debt<'a> {
@@ -135,13 +178,16 @@ impl Mirror {
             there,
             guard,
             demand: self.demand,
+            namesakes: self.namesakes,
         }
     }
 
     /// The bucket's own retention.
     fn plan(&self, entries: &[Entry], guard: Guard, ages: Ages) -> Vec<retention::Verdict> {
         let now = self.clock.now();
-        self.retention.plan(entries, guard, self.demand, now, ages)
+        let (demand, foreign) = (self.demand, self.foreign);
+        self.retention
+            .plan(entries, guard, demand, now, ages, foreign)
     }
 
     /// Finishes deletions that were cut.
@@ -168,9 +214,10 @@ impl Mirror {
         let manifests = here.manifests().chain(aside.manifests());
         for manifest in manifests.filter(|manifest| guard.owns(manifest)) {
             let twin = there.find(&manifest.name).and_then(Entry::manifest);
-            if let Some(twin) = twin.filter(|twin| manifest.knows_more_than(twin)) {
-                let told = manifest.with_reading(twin.read_back.clone());
-                put_manifest(&*self.remote, &told).await?;
+            let Some(twin) = twin else { continue };
+            if let Some(told) = manifest.told_to(twin) {
+                // Another member's of that name may have taken its place just now.
+                exchange(&*self.remote, twin, &told).await?;
             }
         }
         Ok(())
@@ -197,6 +244,7 @@ impl Mirror {
                     tickets: &self.tickets,
                     local: &*self.local,
                 }),
+                replaces: debt.may_replace(manifest),
             };
             let began = Instant::now();
             match transfer.run().await {
@@ -210,7 +258,10 @@ impl Mirror {
                 Err(CopyError::Local(error)) if error.kind() == ErrorKind::Corrupt => {
                     self.give_up(entry, &error);
                 }
-                Err(CopyError::Taken(error)) => self.give_up(entry, &error),
+                Err(CopyError::Taken(error)) => {
+                    self.seen.taken.insert(name.clone());
+                    self.give_up(entry, &error);
+                }
                 // Retention took it meanwhile.
                 Err(CopyError::Local(error)) if error.kind() == ErrorKind::NotFound => {}
                 Err(CopyError::Local(error)) => return Err(RoundError::Here(error)),
@@ -218,6 +269,38 @@ impl Mirror {
             }
         }
         Ok(())
+    }
+
+    /// Copies what lies beside the snapshots.
+    async fn pay_beside(
+        &mut self,
+        here: &Catalog,
+        there: &Catalog,
+        guard: Guard,
+    ) -> Result<(), RoundError> {
+        key_index::pay((&*self.local, here), (&*self.remote, there), guard).await?;
+        Ok(self.pay_bundle(here, there, guard).await?)
+    }
+
+    /// Copies the certificates of a cluster that RKE before v0.2.0 built.
+    async fn pay_bundle(
+        &mut self,
+        here: &Catalog,
+        there: &Catalog,
+        guard: Guard,
+    ) -> Result<(), StoreError> {
+        let observer = &self.observer;
+        let from = (&*self.local as &dyn Store, here);
+        let to = (&*self.remote, there);
+        let tell = |news: bundle::News<'_>| {
+            observer.tell(match news {
+                bundle::News::Copied(object, location) => {
+                    Event::BundleUploaded { object, location }
+                }
+                bundle::News::Unfit(error) => Event::BundleUnfit { error },
+            });
+        };
+        self.seen.bundle.pay(from, to, guard, tell).await
     }
 
     /// Frees what cut uploads left that nothing will go on with. Where that fails it keeps

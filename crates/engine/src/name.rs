@@ -4,8 +4,10 @@
 //! |---|---|
 //! | `2018-05-04T18:40:16Z_etcd` | the snapshot, as etcd sent it |
 //! | `2018-05-04T18:40:16Z_etcd.zst` | the same, compressed |
+//! | `2018-05-04T18:40:16Z_etcd.zip` | the same, in a zip |
 //! | `2018-05-04T18:40:16Z_etcd.manifest.json` | what is known of it |
 //! | `2018-05-04T18:40:16Z_etcd.keys.index` | where its keys lie |
+//! | `pki.bundle.tar.gz` | the cluster's certificates, by [RKE before v0.2.0](crate::bundle) |
 //!
 //! What lies beside a snapshot has two extensions on purpose: the old program downloads any object
 //! whose key without its last extension is the name, and would take `<name>.json` for a snapshot.
@@ -15,15 +17,26 @@ use std::fmt;
 use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
 use rollsnap_store::{NameError, ObjectName};
 
-use crate::Codec;
+use crate::{Codec, bundle};
 
 /// Longest name in bytes.
 pub const MAX_LEN: usize = 200;
 
 const ROLLING_SUFFIX: &str = "_etcd";
 const ONE_OFF_PREFIX: &str = "rke_etcd_snapshot_";
+const BEFORE_RESTORE_PREFIX: &str = "before-restore-";
 const MANIFEST_SUFFIX: &str = ".manifest.json";
 const INDEX_SUFFIX: &str = ".keys.index";
+
+/// What the names of things end with that lie beside snapshots and are none: ours, the state files
+/// and certificates that RKE puts there, and what `etcdctl` left when it was cut.
+const BESIDE: [&str; 5] = [
+    MANIFEST_SUFFIX,
+    INDEX_SUFFIX,
+    ".rkestate",
+    bundle::NAME,
+    ".part",
+];
 
 /// The name of a snapshot, without the extension of its codec.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,10 +61,10 @@ pub enum SnapshotNameError {
     /// It leaves no room for the manifest's name.
     #[error("name of {0} bytes is too long: at most {MAX_LEN} are allowed")]
     Long(usize),
-    /// It would be read as another snapshot's part.
+    /// It would be read as another snapshot's part, or as something else that lies beside them.
     #[error(
-        "name {0:?} ends like a part of a snapshot: leave out \".manifest.json\", \".keys.index\" \
-         and \".zst\""
+        "name {0:?} ends like something that lies beside snapshots: leave out \".manifest.json\", \
+         \".keys.index\", \".zst\", \".zip\", \".rkestate\", \".part\" and \"pki.bundle.tar.gz\""
     )]
     Reserved(String),
 }
@@ -65,6 +78,8 @@ pub enum Part {
     Manifest(SnapshotName),
     /// The index of a snapshot's keys.
     Index(SnapshotName),
+    /// The certificates of a cluster that RKE before v0.2.0 built.
+    Bundle,
 }
 
 impl SnapshotName {
@@ -79,6 +94,16 @@ impl SnapshotName {
         Self::made(format!("{ONE_OFF_PREFIX}{}", style.write(at)))
     }
 
+    /// The name of the one-off that a restore takes of a live member first, and of the second and
+    /// so on of one moment.
+    pub fn before_restore(at: DateTime<Utc>, number: u32) -> Self {
+        let time = TimeStyle::Safe.write(at);
+        Self::made(match number {
+            ..=1 => format!("{BEFORE_RESTORE_PREFIX}{time}"),
+            _ => format!("{BEFORE_RESTORE_PREFIX}{time}-{number}"),
+        })
+    }
+
     fn made(text: String) -> Self {
         Self(ObjectName::new(text).expect("a time and a word are one component"))
     }
@@ -89,8 +114,11 @@ impl SnapshotName {
             return Err(SnapshotNameError::Long(text.len()));
         }
         let name = ObjectName::new(text)?;
-        let parts = [MANIFEST_SUFFIX, INDEX_SUFFIX, Codec::Zstd.extension()];
-        if parts.iter().any(|part| text.ends_with(part)) {
+        let is_part = BESIDE
+            .into_iter()
+            .chain(extensions().map(|(_, extension)| extension))
+            .any(|part| text.ends_with(part));
+        if is_part {
             return Err(SnapshotNameError::Reserved(text.to_owned()));
         }
         Ok(Self(name))
@@ -106,12 +134,29 @@ impl SnapshotName {
         parse_time(self.as_str().strip_suffix(ROLLING_SUFFIX)?)
     }
 
+    /// The moment in the name of a rolling snapshot as the old program called its files: RFC 3339
+    /// as Go reads it, `_etcd`, and then nothing, `.zip`, or the `.gz` of its v0.1.29 and 30.
+    pub fn old_rolling_time(&self, codec: Codec) -> Option<DateTime<Utc>> {
+        let text = self.as_str();
+        let stem = match codec {
+            Codec::None => text.strip_suffix(".gz").unwrap_or(text),
+            Codec::Zip => text,
+            Codec::Zstd => return None,
+        };
+        let time = stem.strip_suffix(ROLLING_SUFFIX)?;
+        let end = time.len().checked_sub("+00:00".len())?;
+        let zone = time.as_bytes()[end];
+        let is_gos = time.as_bytes().get(10) == Some(&b'T')
+            && (time.ends_with('Z') || zone == b'+' || zone == b'-');
+        let parsed = DateTime::parse_from_rfc3339(time).ok()?;
+        is_gos.then(|| parsed.to_utc())
+    }
+
     /// Whether people do not give such names: that of a rolling snapshot or of a one-off without
-    /// one, also with the extension of an archive of the old program.
+    /// one, also with the extension of a zip that the old program's v0.1.29 and 30 wrote.
     pub fn is_automatic(&self) -> bool {
         let text = self.as_str();
-        let stem = text.strip_suffix(".zip").or(text.strip_suffix(".gz"));
-        let stem = stem.unwrap_or(text);
+        let stem = text.strip_suffix(".gz").unwrap_or(text);
         let time = stem.strip_suffix(ROLLING_SUFFIX);
         let time = time.or(stem.strip_prefix(ONE_OFF_PREFIX));
         time.is_some_and(|time| parse_time(time).is_some())
@@ -147,15 +192,22 @@ impl Part {
         if let Some(name) = text.strip_suffix(INDEX_SUFFIX) {
             return SnapshotName::new(name).ok().map(Self::Index);
         }
-        match text.strip_suffix(Codec::Zstd.extension()) {
-            Some(name) => SnapshotName::new(name)
-                .ok()
-                .map(|name| Self::Stored(name, Codec::Zstd)),
-            None => SnapshotName::new(text)
-                .ok()
-                .map(|name| Self::Stored(name, Codec::None)),
+        if bundle::is_bundle(object) {
+            return Some(Self::Bundle);
         }
+        let (name, codec) = extensions()
+            .find_map(|(codec, extension)| Some((text.strip_suffix(extension)?, codec)))
+            .unwrap_or((text, Codec::None));
+        let name = SnapshotName::new(name).ok()?;
+        Some(Self::Stored(name, codec))
     }
+}
+
+/// The codecs whose files have an extension of their own.
+fn extensions() -> impl Iterator<Item = (Codec, &'static str)> {
+    let all = Codec::ALL.into_iter();
+    let named = all.map(|codec| (codec, codec.extension()));
+    named.filter(|(_, extension)| !extension.is_empty())
 }
 
 impl TimeStyle {
@@ -228,19 +280,12 @@ mod tests {
     fn names_that_programs_give_are_told_from_those_of_people() {
         for automatic in [
             "2018-01-01T00:00:00Z_etcd",
-            "2018-01-01T00-00-00Z_etcd.zip",
             "2018-01-01T00:00:00Z_etcd.gz",
             "rke_etcd_snapshot_2018-01-01T00:00:00Z",
-            "rke_etcd_snapshot_2018-01-01T00:00:00Z.zip",
         ] {
             assert!(SnapshotName::new(automatic).unwrap().is_automatic());
         }
-        for given in [
-            "mysnapshot",
-            "notes_etcd",
-            "rke_etcd_snapshot_mine",
-            "a.zip",
-        ] {
+        for given in ["mysnapshot", "notes_etcd", "rke_etcd_snapshot_mine", "a.gz"] {
             assert!(!SnapshotName::new(given).unwrap().is_automatic(), "{given}");
         }
     }
@@ -251,6 +296,7 @@ mod tests {
             "a.manifest.json",
             "a.keys.index",
             "a.zst",
+            "a.zip",
             "a/b",
             "..",
             "",
@@ -272,7 +318,7 @@ mod tests {
         #[test]
         fn parts_are_told_apart(text in "[a-z.:_ -]{1,200}") {
             if let Ok(name) = SnapshotName::new(&text) {
-                for codec in [Codec::None, Codec::Zstd] {
+                for codec in Codec::ALL {
                     prop_assert_eq!(
                         Part::of(&name.stored(codec)), Some(Part::Stored(name.clone(), codec)));
                 }

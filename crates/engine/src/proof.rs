@@ -1,12 +1,14 @@
 //! The proof of one snapshot that is published here: examined, its manifest rewritten, and moved
 //! aside if it does not hold.
 
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use rollsnap_etcd::SourceError;
 use rollsnap_snapfile::Digest;
-use rollsnap_store::{ErrorKind, ReadBack, Store, StoreError};
+use rollsnap_store::{ErrorKind, ReadBack, Store, StoreError, Upload};
 use tokio::time::Instant;
 
 use crate::compare::compare;
@@ -44,28 +46,72 @@ pub struct ProofError {
     cause: Cause,
 }
 
+/// What hinders a proof.
 #[derive(Debug, thiserror::Error)]
-enum Cause {
+pub enum Cause {
+    /// The bytes could not be examined.
     #[error(transparent)]
     Examine(#[from] ExamineError),
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Where the bytes are that are examined.
+pub(crate) enum Bytes {
+    /// Under the snapshot's name.
+    Named,
+    /// In a spool that is sealed.
+    Spooled(Arc<dyn ReadBack>),
+}
+
+/// What was found of a snapshot, before anybody is told.
+pub(crate) struct Verdicts {
+    /// Its manifest with the verification.
+    pub(crate) judged: Manifest,
+    /// The index of its keys, to be published where the snapshot is.
+    pub(crate) index: Result<Option<Box<dyn Upload>>, StoreError>,
+    /// Why it was not compared with the members, where that was wanted.
+    pub(crate) unasked: Option<SourceError>,
+}
+
+/// Reads that several share.
+pub(crate) struct Shared(pub(crate) Arc<dyn ReadBack>);
+
+impl ReadBack for Shared {
+    fn size(&self) -> io::Result<u64> {
+        self.0.size()
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        self.0.read_at(offset, buf)
+    }
 }
 
 impl ProofError {
     /// What it means.
     pub fn kind(&self) -> crate::Kind {
-        match &self.cause {
-            Cause::Examine(_) => crate::Kind::Store,
-            Cause::Store(error) => error.kind().into(),
-        }
+        self.cause.kind()
     }
 
     /// What the operator may do about it.
     pub fn hint(&self) -> Option<&str> {
-        match &self.cause {
-            Cause::Examine(_) => Some("look at the disk; it is tried again later"),
-            Cause::Store(error) => error.hint(),
+        self.cause.hint()
+    }
+}
+
+impl Cause {
+    pub(crate) fn kind(&self) -> crate::Kind {
+        match self {
+            Self::Examine(_) => crate::Kind::Store,
+            Self::Store(error) => error.kind().into(),
+        }
+    }
+
+    pub(crate) fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Examine(_) => Some("look at the disk; it is tried again later"),
+            Self::Store(error) => error.hint(),
         }
     }
 }
@@ -94,27 +140,17 @@ impl Pipeline {
             // An earlier run died before it could move it.
             (_, Some(Verdict::Corrupt)) | (None, _) => manifest,
             (Some(examiner), _) => {
-                let began = Instant::now();
-                let Some(stored) = self.reopen(&manifest).await? else {
+                let at = Bytes::Named;
+                let Some(found) = self.examined(manifest, &**examiner, at, progress).await? else {
                     return Ok(Proof::Gone);
                 };
-                let codec = manifest.stored.codec;
-                let (tell, pieces) = key_index::pieces();
-                let (found, index) = tokio::join!(
-                    examiner.examine(stored, codec, progress, tell),
-                    key_index::take(&*self.local, &manifest.name, pieces),
-                );
-                let found = found?;
-                let is_indexed = found.indexed;
-                let mut judged = judge(manifest, found, self.clock.now(), began.elapsed());
-                if judged.verdict() == Some(Verdict::Held) {
-                    if is_indexed {
-                        unindexed = key_index::publish(index).await.err().map(Box::new);
-                    }
-                    unasked = self.ask(&mut judged, &**examiner, began).await?;
+                if !stands(&*self.local, &found.judged).await? {
+                    return Ok(Proof::Gone);
                 }
-                put_manifest(&*self.local, &judged).await?;
-                judged
+                unindexed = key_index::publish(found.index).await.err().map(Box::new);
+                unasked = found.unasked;
+                put_manifest(&*self.local, &found.judged).await?;
+                found.judged
             }
         };
         if judged.verdict() != Some(Verdict::Corrupt) {
@@ -129,8 +165,56 @@ impl Pipeline {
         Ok(moved.map_or(Proof::Gone, |moved| Proof::Quarantined(Box::new(moved))))
     }
 
+    /// Reads a snapshot through and compares it with what the members hold, as far as either is
+    /// wanted. Nothing is written; `None` where it is gone.
+    pub(crate) async fn examined(
+        &self,
+        manifest: Manifest,
+        examiner: &dyn Examiner,
+        at: Bytes,
+        progress: Progress,
+    ) -> Result<Option<Verdicts>, Cause> {
+        let began = Instant::now();
+        let Some(stored) = self.reopen(&at, &manifest).await? else {
+            return Ok(None);
+        };
+        let codec = manifest.stored.codec;
+        let (tell, pieces) = key_index::pieces();
+        let (found, mut index) = tokio::join!(
+            examiner.examine(stored, codec, progress, tell),
+            key_index::take(&*self.local, &manifest.name, pieces),
+        );
+        let found = found?;
+        // Another may have taken its place meanwhile; of that nothing is known here.
+        if matches!(at, Bytes::Named) && !stands(&*self.local, &manifest).await? {
+            return Ok(None);
+        }
+        let is_indexed = found.indexed;
+        let mut judged = judge(manifest, found, self.clock.now(), began.elapsed());
+        let mut unasked = None;
+        let holds = judged.verdict() == Some(Verdict::Held);
+        if !(holds && is_indexed) {
+            index = Ok(None);
+        }
+        if holds {
+            unasked = self.ask(&mut judged, examiner, &at, began).await?;
+        }
+        Ok(Some(Verdicts {
+            judged,
+            index,
+            unasked,
+        }))
+    }
+
     /// The stored bytes; `None` where they are gone.
-    async fn reopen(&self, manifest: &Manifest) -> Result<Option<Box<dyn ReadBack>>, StoreError> {
+    async fn reopen(
+        &self,
+        at: &Bytes,
+        manifest: &Manifest,
+    ) -> Result<Option<Box<dyn ReadBack>>, StoreError> {
+        if let Bytes::Spooled(spooled) = at {
+            return Ok(Some(Box::new(Shared(Arc::clone(spooled)))));
+        }
         let object = manifest.name.stored(manifest.stored.codec);
         match self.local.open(&object).await {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -143,6 +227,7 @@ impl Pipeline {
         &self,
         held: &mut Manifest,
         examiner: &dyn Examiner,
+        at: &Bytes,
         began: Instant,
     ) -> Result<Option<SourceError>, Cause> {
         let Some(peers) = &self.peers else {
@@ -153,7 +238,7 @@ impl Pipeline {
             Err(error) => return Ok(Some(error)),
         };
         // Gone by now, it is found to be by what follows.
-        let Some(stored) = self.reopen(held).await? else {
+        let Some(stored) = self.reopen(at, held).await? else {
             return Ok(None);
         };
         let comparison = compare(held, &said, examiner, stored).await?;
@@ -236,10 +321,21 @@ pub async fn exchange(
     before: &Manifest,
     after: &Manifest,
 ) -> Result<bool, StoreError> {
-    let now = image::find(store, before.name.as_str()).await?;
-    if now.and_then(|found| found.manifest).as_ref() != Some(before) {
+    if beside(store, before).await?.as_ref() != Some(before) {
         return Ok(false);
     }
     put_manifest(store, after).await?;
     Ok(true)
+}
+
+/// Whether the snapshot of that name is still this one, whatever others found out of it since.
+async fn stands(store: &dyn Store, manifest: &Manifest) -> Result<bool, StoreError> {
+    let now = beside(store, manifest).await?;
+    Ok(now.is_some_and(|now| now.is_of_same(manifest)))
+}
+
+/// The manifest that lies beside the snapshot of that name now.
+async fn beside(store: &dyn Store, manifest: &Manifest) -> Result<Option<Manifest>, StoreError> {
+    let now = image::find(store, manifest.name.as_str()).await?;
+    Ok(now.and_then(|found| found.manifest))
 }

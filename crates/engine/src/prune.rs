@@ -1,11 +1,12 @@
 //! Carries out a retention plan: what goes is said, then done, one by one.
 
 use std::collections::BTreeMap;
+use std::mem;
 
 use rollsnap_store::{ErrorKind, Store, StoreError};
 use tokio::time::Instant;
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Entry, Standing};
 use crate::event::{Event, Observer};
 use crate::retention::{Fate, Reason, Verdict};
 use crate::{Codec, SnapshotName};
@@ -40,14 +41,20 @@ pub async fn carry_out(
         let Fate::Delete(reason) = verdict.fate else {
             continue;
         };
-        let Some(entry) = catalog.find(&verdict.name) else {
+        let is_it = |entry: &&Entry| entry.name == verdict.name && entry.codec == verdict.codec;
+        let Some(entry) = catalog.entries.iter().find(is_it) else {
             continue;
         };
         if locks.0.get(&entry.name) == Some(&reason) {
             continue;
         }
         let began = Instant::now();
-        match delete(store, &entry.name, entry.codec).await {
+        let done = match &entry.standing {
+            // What lies beside, if anything does by now, belongs to another.
+            Standing::Foreign => store.delete(&entry.object()).await,
+            _ => delete(store, &entry.name, entry.codec).await,
+        };
+        match done {
             Err(error) if error.kind() == ErrorKind::Locked => {
                 if locks.0.insert(entry.name.clone(), reason).is_none() {
                     let (name, location) = (&entry.name, store.location());
@@ -61,12 +68,38 @@ pub async fn carry_out(
         deleted += 1;
         observer.tell(Event::Deleted {
             name: &entry.name,
+            codec: entry.codec,
             location: store.location(),
             reason,
             took: began.elapsed(),
         });
     }
     Ok(deleted)
+}
+
+/// Tells of what no rule deletes in a store, unless that was told or there is nothing.
+pub(crate) fn tell_left_alone(
+    told: &mut bool,
+    store: &dyn Store,
+    catalog: &Catalog,
+    plan: &[Verdict],
+    observer: &dyn Observer,
+) {
+    let is_left = |verdict: &&Verdict| verdict.fate == Fate::Keep(Reason::Foreign);
+    let left = plan.iter().filter(is_left);
+    let snapshots: Vec<_> = left
+        .filter_map(|verdict| catalog.find(&verdict.name).map(Entry::object))
+        .collect();
+    let others = &catalog.others;
+    if mem::replace(told, true) || snapshots.len() + others.len() == 0 {
+        return;
+    }
+    observer.tell(Event::LeftAlone {
+        location: store.location(),
+        snapshots: snapshots.len(),
+        others: others.len(),
+        names: snapshots.into_iter().chain(others.clone()).collect(),
+    });
 }
 
 /// Deletes a snapshot, what lies beside it, and then its manifest.

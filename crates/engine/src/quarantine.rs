@@ -91,7 +91,7 @@ pub async fn move_aside(
 }
 
 /// Deletes all but the newest few, and manifests of nothing.
-async fn trim(room: &dyn Store) -> Result<(), StoreError> {
+pub(crate) async fn trim(room: &dyn Store) -> Result<(), StoreError> {
     let catalog = Reader::default().read(room).await?;
     let mut entries: Vec<_> = catalog.entries.iter().collect();
     let order = |entry: &Entry| entry.manifest().map(|manifest| manifest.order);

@@ -51,8 +51,7 @@ pub async fn is_copy_of(store: &dyn Store, manifest: &Manifest) -> Result<bool, 
     let name = &manifest.name;
     let beside = image::load(store, &name.manifest()).await?;
     let beside = beside.and_then(|bytes| Manifest::read(name, &bytes).ok());
-    let who = |it: &Manifest| (it.cluster_id, it.member_id, it.order, it.stored);
-    Ok(beside.is_some_and(|beside| who(&beside) == who(manifest)))
+    Ok(beside.is_some_and(|beside| beside.is_of_same(manifest)))
 }
 
 fn difference(held: Content, told: Content) -> Option<String> {

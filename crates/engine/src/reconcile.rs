@@ -5,7 +5,10 @@
 //! | while it captured | a spool that nobody holds | removed by the directory's own sweep |
 //! | before the name | a draft | removed |
 //! | between name and manifest | a snapshot and its draft | proved by its digest, completed |
+//! | while one replaced another | what `replacement` tells | as that tells |
 //! | between deletion and manifest's | a manifest of nothing | removed |
+
+use std::collections::BTreeSet;
 
 use futures_util::TryStreamExt;
 use rollsnap_snapfile::Digest;
@@ -18,32 +21,59 @@ use crate::event::Recovery;
 use crate::manifest::Content;
 use crate::name::Part;
 use crate::retention::Guard;
-use crate::{Manifest, SnapshotName};
+use crate::{Manifest, SnapshotName, replacement};
 
 /// Completes or forgets every snapshot that has a draft.
 ///
-/// Safe beside a running save, which writes its manifest anew when it finds its draft gone.
+/// Safe beside a running save, which writes its manifest anew when it finds its draft gone; while
+/// one replaces a snapshot, this does nothing.
 pub async fn complete_drafts(
     store: &dyn Store,
     drafts: &dyn Drafts,
 ) -> Result<Vec<Recovery>, StoreError> {
     let mut done = Vec::new();
+    let mut names = BTreeSet::new();
     for draft in drafts.list().await? {
-        let Some(Part::Manifest(name)) = Part::of(&draft) else {
-            continue;
-        };
-        let bytes = drafts.get(&draft).await?.unwrap_or_default();
-        let completed = match Manifest::read(&name, &bytes) {
+        names.extend(match Part::of(&draft) {
+            Some(Part::Manifest(name)) => Some(name),
+            _ => replacement::of_aside(&draft),
+        });
+    }
+    if names.is_empty() {
+        return Ok(done);
+    }
+    // Whoever has them is about to replace a snapshot, or does what this would do.
+    let Some(_claim) = drafts.claim().await? else {
+        return Ok(done);
+    };
+    for name in names {
+        done.extend(complete_draft(store, drafts, &name).await?);
+    }
+    Ok(done)
+}
+
+/// Completes or forgets one snapshot, and what it [replaces](replacement). `None` where it has no
+/// draft.
+pub(crate) async fn complete_draft(
+    store: &dyn Store,
+    drafts: &dyn Drafts,
+    name: &SnapshotName,
+) -> Result<Option<Recovery>, StoreError> {
+    let draft = name.manifest();
+    let mut done = None;
+    if let Some(bytes) = drafts.get(&draft).await? {
+        let completed = match Manifest::read(name, &bytes) {
             Ok(manifest) => complete(store, drafts, &manifest).await?,
             Err(_) => false,
         };
         drafts.remove(&draft).await?;
-        done.push(if completed {
-            Recovery::Completed(name)
+        done = Some(if completed {
+            Recovery::Completed(name.clone())
         } else {
-            Recovery::Forgotten(name)
+            Recovery::Forgotten(name.clone())
         });
     }
+    replacement::settle(store, drafts, name).await?;
     Ok(done)
 }
 

@@ -6,16 +6,17 @@ use crate::manifest::{Content, FORMAT, Stored, Verification};
 use crate::name::TimeStyle;
 use rollsnap_snapfile::Digest;
 
-const GUARD: Guard = Guard {
+pub(crate) const GUARD: Guard = Guard {
     cluster: Id(1),
     member: Id(2),
+    fellows: Fellows([None; 7]),
 };
 
-fn at(seconds: i64) -> DateTime<Utc> {
+pub(crate) fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_600_000_000 + seconds, 0).unwrap()
 }
 
-fn manifest(name: SnapshotName, order: u64, started_at: DateTime<Utc>) -> Manifest {
+pub(crate) fn manifest(name: SnapshotName, order: u64, started_at: DateTime<Utc>) -> Manifest {
     let content = Content {
         digest: Digest([0; 32]),
         size: 544,
@@ -44,10 +45,11 @@ fn manifest(name: SnapshotName, order: u64, started_at: DateTime<Utc>) -> Manife
         contents: None,
         members: Vec::new(),
         read_back: None,
+        drill: None,
     }
 }
 
-fn entry(seconds: i64) -> Entry {
+pub(crate) fn entry(seconds: i64) -> Entry {
     let name = SnapshotName::rolling(at(seconds), TimeStyle::Rfc3339);
     let order = u64::try_from(at(seconds).timestamp_millis()).unwrap();
     let manifest = manifest(name.clone(), order, at(seconds));
@@ -72,7 +74,14 @@ fn deleted(retention: Retention, entries: &[Entry], now: i64) -> Vec<String> {
 }
 
 fn deleted_by(retention: Retention, entries: &[Entry], demand: Method, now: i64) -> Vec<String> {
-    let plan = retention.plan(entries, GUARD, demand, at(now), Ages::Trusted);
+    let plan = retention.plan(
+        entries,
+        GUARD,
+        demand,
+        at(now),
+        Ages::Trusted,
+        Foreign::Keep,
+    );
     let mut names: Vec<_> = plan
         .iter()
         .filter(|v| v.fate.is_delete())
@@ -139,6 +148,7 @@ fn an_age_told_by_a_clock_that_jumped_deletes_nothing() {
         Method::Digest,
         at(31_536_000),
         Ages::Doubted,
+        Foreign::Keep,
     );
     assert!(
         plan.iter().all(|verdict| !verdict.fate.is_delete()),
@@ -151,8 +161,14 @@ fn a_snapshot_taken_after_the_clock_was_set_back_is_the_newest() {
     let mut entries: Vec<_> = (0..3).map(|i| entry(i * 60)).collect();
     let late = u64::try_from(at(120).timestamp_millis()).unwrap() + 1;
     entries.push(change(entry(-100_000), |manifest| manifest.order = late));
-    let plan =
-        Retention::Count(2).plan(&entries, GUARD, Method::Digest, at(-100_000), Ages::Trusted);
+    let plan = Retention::Count(2).plan(
+        &entries,
+        GUARD,
+        Method::Digest,
+        at(-100_000),
+        Ages::Trusted,
+        Foreign::Keep,
+    );
     assert_eq!(plan[0].name, entries[3].name);
     assert_eq!(
         deleted(Retention::Count(2), &entries, -100_000),
@@ -250,7 +266,14 @@ fn where_the_digest_is_proof_enough_a_deeper_one_makes_no_difference() {
 #[test]
 fn a_reason_tells_what_a_snapshot_counts_for() {
     let entries = history("wdhb");
-    let plan = Retention::Count(1).plan(&entries, GUARD, Method::Deep, at(600), Ages::Trusted);
+    let plan = Retention::Count(1).plan(
+        &entries,
+        GUARD,
+        Method::Deep,
+        at(600),
+        Ages::Trusted,
+        Foreign::Keep,
+    );
     let reasons: Vec<_> = plan
         .iter()
         .map(|verdict| verdict.fate.reason().to_string())
@@ -272,6 +295,13 @@ fn retention() -> impl Strategy<Value = Retention> {
         (1u64..2000, 1usize..8).prop_map(|(limit, floor)| Retention::Age {
             limit: Duration::from_secs(limit),
             floor
+        }),
+        (1usize..8, prop::array::uniform4(0usize..6)).prop_map(|(count, counts)| {
+            let zone = "Asia/Kolkata".parse().unwrap();
+            Retention::Tiered {
+                count,
+                tiers: Tiers { counts, zone },
+            }
         }),
     ]
 }

@@ -6,8 +6,11 @@
 //!
 //! A save's attempt ends with its [proof](crate::proof), which works beside the loop too. Only
 //! then are older ones rotated and the upload completed. What an earlier run left unproved is
-//! examined while nothing is due, and so are copies in the bucket read back.
+//! examined while nothing is due, and so are copies in the bucket read back. A
+//! [drill](crate::drills) makes way for a save that is due and begins anew, but not for ever.
 
+mod care;
+mod due;
 mod outcome;
 
 use std::sync::Arc;
@@ -15,24 +18,28 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rollsnap_store::Store;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+use self::due::Due;
 use crate::catalog;
+use crate::debt::Namesakes;
+use crate::drills::{self, Drills, Rehearsals};
 use crate::event::{Event, Observer};
-use crate::manifest::{Class, Id, Verdict};
+use crate::manifest::{Class, Verdict};
 use crate::mirror::{Mirror, Seen};
 use crate::name::TimeStyle;
 use crate::pipeline::{Order, Pipeline};
 use crate::proofs::{self, Proofs};
 use crate::readings::{self, Readings, Wanted};
 use crate::reconcile::complete_drafts;
-use crate::retention::{Ages, Guard, Retention};
+use crate::retention::{Ages, Guard, PruneForeign, Retention};
+use crate::room::Shrunk;
 use crate::rounds::{self, Rounds};
 use crate::schedule::{Schedule, clock_jump};
 use crate::tended::Tended;
 use crate::tickets::Tickets;
-use crate::{Catalog, Manifest, SnapshotName};
+use crate::{Manifest, SnapshotName};
 
 /// How often the loop looks at the wall clock while nothing is due.
 const HEARTBEAT: Duration = Duration::from_secs(60);
@@ -56,8 +63,14 @@ pub struct Roller {
     pub schedule: Schedule,
     /// What is kept.
     pub retention: Retention,
+    /// Where the old program's rolling snapshots go by their age.
+    pub prune_foreign: PruneForeign,
+    /// What becomes in the bucket of one-offs of one name.
+    pub namesakes: Namesakes,
     /// The time in which every copy in the bucket is read back once, where that is wanted.
     pub verify_remote: Option<Duration>,
+    /// The rehearsals of restores, where they are wanted.
+    pub drills: Option<Rehearsals>,
     /// How names write the time.
     pub style: TimeStyle,
     /// Who hears of it.
@@ -66,11 +79,10 @@ pub struct Roller {
 
 /// What changes from tick to tick.
 struct State {
-    /// When the next snapshot is due, by the monotonic clock.
-    due: Instant,
-    /// When to try again after a failure; [`due`](Self::due) stays what it was.
-    attempt_at: Instant,
-    attempts: u32,
+    /// When the next snapshot is due.
+    due: Due,
+    /// When the next attempt was last said to be.
+    told_next: Option<Instant>,
     /// Whose snapshots these are; certain from the first save on.
     guard: Option<Guard>,
     /// The last look at both clocks.
@@ -78,13 +90,17 @@ struct State {
     /// Until when ages are doubted.
     doubt_until: Option<Instant>,
     local: catalog::Reader,
+    /// What no rule deletes from the directory was told.
+    is_left_alone_told: bool,
     /// The bucket, where there is one. What is dropped on the way to it is aborted.
     remote: Option<Tended>,
     rounds: Rounds,
     proofs: Proofs,
     readings: Readings,
+    drills: Drills,
     /// The last snapshot was broken. Until one holds, none is sent before it is proved.
     is_suspicious: bool,
+    care: care::Care,
 }
 
 /// Why the loop woke up.
@@ -92,6 +108,7 @@ enum News {
     Round(rounds::End),
     Proof(proofs::End),
     Reading(readings::End),
+    Drill(drills::End),
     Time,
 }
 
@@ -106,6 +123,7 @@ impl Roller {
             state = self.begin() => state,
         };
         while !stop.is_cancelled() {
+            self.tell_next(&mut state);
             let (wake, may_read) = (state.wake(), state.may_read());
             let news = tokio::select! {
                 biased;
@@ -113,33 +131,43 @@ impl Roller {
                 end = state.rounds.end() => News::Round(end),
                 end = state.proofs.end() => News::Proof(end),
                 end = state.readings.end(), if may_read => News::Reading(end),
+                end = state.drills.end() => News::Drill(end),
                 () = sleep_until(wake) => News::Time,
             };
             tokio::select! {
                 biased;
                 () = abandon.cancelled() => break,
-                () = self.turn(&mut state, news) => {}
+                () = Box::pin(self.turn(&mut state, news)) => {}
             }
         }
         drop(state.proofs);
         drop(state.readings);
         drop(state.rounds);
-        if let Some(remote) = state.remote {
-            remote.rest(LAST_WORD).await;
-        }
+        let uploads = async {
+            if let Some(remote) = state.remote {
+                remote.rest(LAST_WORD).await;
+            }
+        };
+        // A server that goes on without us would do so for ever.
+        let drills = timeout(LAST_WORD, state.drills.rest());
+        let ((), _) = tokio::join!(uploads, drills);
     }
 
     /// What a waking leads to. Every part of it may be dropped where it waits.
     async fn turn(&self, state: &mut State, news: News) {
         let mut is_paid = false;
         match news {
-            News::Round(end) => is_paid = state.rounds.settle(end).await,
+            News::Round(end) => is_paid = self.settled(state, end).await,
             News::Proof(end) => self.judged(state, end).await,
             News::Reading(end) => {
                 if state.readings.settle(end, &*self.observer) {
                     // What is here is uploaded anew.
                     state.rounds.want();
                 }
+            }
+            News::Drill(end) => {
+                let name = state.drills.settle(end, &*self.observer);
+                state.local.forget(&name);
             }
             News::Time => {}
         }
@@ -150,8 +178,9 @@ impl Roller {
         if is_paid {
             self.mirrored(state).await;
         }
-        if state.attempt_at <= Instant::now() {
+        if state.due.attempt_at() <= Instant::now() {
             state.proofs.make_way();
+            state.drills.make_way(&*self.observer);
             self.tick(state).await;
         }
         if let Some(guard) = state.guard.filter(|_| !state.proofs.is_fresh()) {
@@ -160,7 +189,18 @@ impl Roller {
             state.proofs.begin_next(&self.pipeline, here, guard);
             if state.may_read() {
                 state.readings.begin(guard);
+                state
+                    .drills
+                    .begin(&self.pipeline, state.local.last(), guard);
             }
+        }
+    }
+
+    fn tell_next(&self, state: &mut State) {
+        let next = state.due.attempt_at();
+        if state.told_next.replace(next) != Some(next) {
+            let wait = next.saturating_duration_since(Instant::now());
+            self.observer.tell(Event::Next { wait });
         }
     }
 
@@ -168,15 +208,15 @@ impl Roller {
     async fn begin(&self) -> State {
         let pipeline = &self.pipeline;
         self.observer.tell(Event::Started {
-            schedule: self.schedule,
-            keep: self.retention.span(self.schedule.interval),
+            schedule: &self.schedule,
+            keep: self.limit(),
         });
         self.recover().await;
         let mut local = catalog::Reader::default();
         // A directory that cannot be listed says nothing of earlier successes: the first save
         // is due, and tells what is wrong.
         let catalog = local.read(&*pipeline.local).await.unwrap_or_default();
-        let guard = self.guard(&catalog).await;
+        let (guard, has_no_space) = self.guard(&catalog).await;
         let ours = |manifest: &&Manifest| guard.is_some_and(|guard| guard.owns(manifest));
         let successes = catalog
             .manifests()
@@ -186,7 +226,7 @@ impl Roller {
             .map(|manifest| manifest.started_at);
         // Both clocks at one moment: all of the above may have taken long.
         let (began, now) = (Instant::now(), pipeline.clock.now());
-        let first = self.schedule.first_wait(successes, now);
+        let (due, first) = Due::first(&self.schedule, successes, (began, now));
         let remote = pipeline.remote.clone().map(|remote| {
             let tickets = self.tickets(&*remote);
             Tended::new(remote).noting(tickets)
@@ -199,38 +239,31 @@ impl Roller {
             rounds.want();
         }
         self.observer.tell(Event::Waiting { first });
+        let drills = Drills::new(self.drills.clone());
+        drills.introduce(&catalog, guard, now, &*self.observer);
         let mut proofs = Proofs::default();
         if let Some(guard) = guard.filter(|_| !first.is_zero()) {
             // Nothing else may happen for hours.
             proofs.begin_next(pipeline, &catalog, guard);
         }
-        State {
-            due: began + first,
-            attempt_at: began + first,
-            attempts: 0,
+        let mut state = State {
+            due,
+            told_next: None,
             guard,
             looked: (began, now),
             doubt_until: None,
             local,
+            is_left_alone_told: false,
             remote,
             rounds,
             proofs,
             readings,
+            drills,
             is_suspicious: false,
-        }
-    }
-
-    /// Whose snapshots these are: the member's own word, or while it is silent that of the
-    /// newest snapshot. Members may share a directory, and a member may be rebuilt.
-    async fn guard(&self, catalog: &Catalog) -> Option<Guard> {
-        match self.pipeline.source.status().await {
-            Ok(status) => Some(Guard {
-                cluster: Id(status.cluster_id),
-                member: Id(status.member_id),
-            }),
-            // The first save tells what is wrong.
-            Err(_) => catalog.newest().map(Guard::of),
-        }
+            care: care::Care::default(),
+        };
+        self.hold(&mut state, has_no_space);
+        state
     }
 
     fn mirror(&self, remote: &Tended) -> Mirror {
@@ -241,10 +274,17 @@ impl Roller {
             quarantine: Arc::clone(&self.pipeline.quarantine),
             demand: self.pipeline.method(),
             retention: self.retention,
+            foreign: self.prune_foreign.there(self.limit()),
+            namesakes: self.namesakes,
             clock: Arc::clone(&self.pipeline.clock),
             observer: Arc::clone(&self.observer),
             seen: Seen::default(),
         }
+    }
+
+    /// How long a snapshot stays if none is missed.
+    fn limit(&self) -> Duration {
+        self.retention.span(self.schedule.longest())
     }
 
     fn tickets(&self, remote: &dyn Store) -> Tickets {
@@ -283,21 +323,14 @@ impl Roller {
         let (then, wall_then) = state.looked;
         let (now, wall_now) = (Instant::now(), self.pipeline.clock.now());
         state.looked = (now, wall_now);
+        state.due.follow(&self.schedule, (now, wall_now));
         let by = clock_jump(wall_now - wall_then, now - then);
         if by.abs() < JUMP {
             return;
         }
         self.observer.tell(Event::ClockJumped { by });
-        state.doubt_until = Some(
-            now.checked_add(self.retention.span(self.schedule.interval))
-                .unwrap_or(now + LONG),
-        );
-        // Forward may mean that the machine slept: what was due by then is due now.
-        if let Ok(slept) = by.to_std() {
-            let due = state.due.checked_sub(slept).unwrap_or(now).max(now);
-            state.due = due;
-            state.attempt_at = state.attempt_at.min(due);
-        }
+        state.doubt_until = Some(now.checked_add(self.limit()).unwrap_or(now + LONG));
+        state.due.jumped(&self.schedule, by);
     }
 
     /// One attempt at the snapshot that is due.
@@ -307,8 +340,9 @@ impl Roller {
         // snapshot takes room that nobody may free.
         self.recover().await;
         let order = self.order(state).await;
+        self.observer.tell(Event::Begins { name: &order.name });
         // Two uploads at once would take twice the memory.
-        let mut pipeline = self.pipeline.clone();
+        let mut pipeline = self.careful(state);
         let may_follow = !state.rounds.is_running() && !state.is_suspicious;
         let free = state.remote.as_ref().filter(|_| may_follow);
         pipeline.remote = free.map(|remote| Arc::new(remote.clone()) as _);
@@ -336,6 +370,8 @@ impl Roller {
             name,
             class: Class::Rolling,
             after: here.newest().map_or(0, |manifest| manifest.order),
+            shrunk: Shrunk::of(here, self.pipeline.codec),
+            replaces: false,
         }
     }
 }
@@ -350,10 +386,15 @@ impl State {
         let round = self.rounds.due().unwrap_or(heartbeat);
         let reading = self.readings.due().filter(|_| self.may_read());
         let reading = reading.unwrap_or(heartbeat);
-        self.attempt_at.min(heartbeat).min(round).min(reading)
+        let drill = self.drills.due().filter(|_| self.may_read());
+        let drill = drill.unwrap_or(heartbeat);
+        [self.due.attempt_at(), heartbeat, round, reading, drill]
+            .into_iter()
+            .min()
+            .unwrap_or(heartbeat)
     }
 
-    /// Whether copies may be read back: not while a snapshot is proved or anything is uploaded.
+    /// Whether copies may be read back, and drills begin: not while a snapshot is proved or anything is uploaded.
     /// While one is saved, nothing else goes on anyway.
     fn may_read(&self) -> bool {
         self.guard.is_some() && !self.proofs.is_fresh() && !self.rounds.is_running()

@@ -8,7 +8,7 @@ use rollsnap_store::{Location, StoreError};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::debt::Debt;
+use crate::debt::{Debt, Namesakes};
 use crate::event::Event;
 use crate::follow::Following;
 use crate::manifest::Method;
@@ -41,6 +41,12 @@ pub(crate) struct Rounds {
     failures: u32,
     /// Rounds in a row whose deletions the bucket refused.
     refusals: u32,
+    /// Nothing is deleted by the bucket's retention.
+    is_held: bool,
+    /// What the last round could not upload, for another snapshot has the name there.
+    taken: BTreeSet<SnapshotName>,
+    /// How often that was the newest.
+    collisions: u32,
     /// What the last round knew of the bucket; `None` without one.
     there: Option<There>,
 }
@@ -51,6 +57,7 @@ struct There {
     /// As the last round read it; `None` before the first.
     catalog: Option<Catalog>,
     demand: Method,
+    namesakes: Namesakes,
     /// How many it keeps by number.
     count: usize,
     /// What is kept here for it.
@@ -72,6 +79,7 @@ impl Rounds {
             location: mirror.remote.location().clone(),
             catalog: None,
             demand: mirror.demand,
+            namesakes: mirror.namesakes,
             count: mirror.retention.count(),
             held_back: BTreeSet::new(),
             told: BTreeSet::new(),
@@ -84,7 +92,15 @@ impl Rounds {
             blind: 0,
             failures: 0,
             refusals: 0,
+            is_held: false,
+            taken: BTreeSet::new(),
+            collisions: 0,
         }
+    }
+
+    /// Holds the bucket's retention from the next round on, or lets it go on.
+    pub(crate) fn hold(&mut self, is_held: bool) {
+        self.is_held = is_held;
     }
 
     pub(crate) fn is_running(&self) -> bool {
@@ -115,6 +131,7 @@ impl Rounds {
             return;
         };
         self.next = None;
+        mirror.seen.is_held = self.is_held;
         let round = async move {
             let result = mirror.round(following, guard, ages).await;
             End {
@@ -140,11 +157,12 @@ impl Rounds {
     /// whether what was owed is paid.
     pub(crate) async fn settle(&mut self, end: End) -> bool {
         let End {
-            mirror,
+            mut mirror,
             guard,
             result,
         } = end;
         self.running = None;
+        self.taken = mem::take(&mut mirror.seen.taken);
         if let Some(there) = &mut self.there {
             there.catalog = Some(mirror.there().clone());
         }
@@ -188,6 +206,7 @@ impl Rounds {
             there: there.catalog.as_ref().unwrap_or(&nothing),
             guard,
             demand: there.demand,
+            namesakes: there.namesakes,
         };
         there.held_back = debt.hold_back(plan, there.count);
         let mut news = Vec::new();
@@ -196,6 +215,16 @@ impl Rounds {
             there.told.clone_from(&there.held_back);
         }
         Some((&there.location, news))
+    }
+
+    /// How often such a thing happened before, where the last round could not upload this one
+    /// because another snapshot has its name there.
+    pub(crate) fn collision(&mut self, name: &SnapshotName) -> Option<u32> {
+        let before = self.collisions;
+        self.taken.remove(name).then(|| {
+            self.collisions = before.wrapping_add(1);
+            before
+        })
     }
 
     /// What is kept here for the bucket's sake.
@@ -234,6 +263,7 @@ impl Rounds {
                 there: mirror.there(),
                 guard,
                 demand: mirror.demand,
+                namesakes: mirror.namesakes,
             };
             mirror.observer.tell(Event::RemoteDown {
                 location: mirror.remote.location(),

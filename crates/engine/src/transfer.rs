@@ -5,18 +5,18 @@ use rollsnap_snapfile::Digest;
 use rollsnap_store::{ErrorKind, ObjectName, SpoolStore, Store, StoreError, Terms, Upload};
 use sha2::{Digest as _, Sha256};
 
-use crate::Manifest;
 use crate::catalog::Entry;
 use crate::follow::{occupied, put_manifest};
 use crate::manifest::Content;
 use crate::read_back::is_copy_of;
 use crate::reconcile::content_of;
 use crate::tickets::Tickets;
+use crate::{Manifest, replacement};
 
 /// What there was in the place of a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Copied {
-    /// Nothing, or the copy itself without its manifest.
+    /// Nothing, the copy itself without its manifest, or a snapshot that it was to replace.
     New,
     /// A copy of the same snapshot that is no longer what had been uploaded.
     Replaced,
@@ -36,6 +36,7 @@ pub async fn copy(
         entry,
         manifest,
         earlier: None,
+        replaces: false,
     };
     match transfer.run().await {
         Ok(done) => Ok(done.copied),
@@ -53,6 +54,9 @@ pub(crate) struct Transfer<'a> {
     pub(crate) manifest: &'a Manifest,
     /// Where uploads of earlier runs are found, of which one may be gone on with.
     pub(crate) earlier: Option<Earlier<'a>>,
+    /// Whether it takes the place of another snapshot of its name, unless that is another
+    /// cluster's.
+    pub(crate) replaces: bool,
 }
 
 /// Uploads of earlier runs.
@@ -109,18 +113,41 @@ impl Transfer<'_> {
         };
         if !is_whole {
             let is_copy = is_copy_of(self.to, self.manifest).await;
-            if !is_copy.map_err(CopyError::Remote)? {
-                return Err(CopyError::Taken(occupied(self.to.location(), &object)));
+            if is_copy.map_err(CopyError::Remote)? {
+                done.copied = Copied::Replaced;
+            } else {
+                self.take_place(&object).await?;
             }
             let terms = Terms {
                 replaces: true,
                 ..Terms::new_of(self.entry.size)
             };
             self.send(terms).await?;
-            done.copied = Copied::Replaced;
         }
-        let put = put_manifest(self.to, self.manifest).await;
-        put.map(|()| done).map_err(CopyError::Remote)
+        let put = async {
+            put_manifest(self.to, self.manifest).await?;
+            if self.replaces {
+                replacement::supersede(self.to, self.manifest).await?;
+            }
+            Ok(done)
+        };
+        put.await.map_err(CopyError::Remote)
+    }
+
+    /// Takes away what lies beside another snapshot of its name, or refuses to replace that.
+    async fn take_place(&self, object: &ObjectName) -> Result<(), CopyError> {
+        let (name, cluster) = (&self.manifest.name, self.manifest.cluster_id);
+        if !self.replaces {
+            return Err(CopyError::Taken(occupied(self.to.location(), object)));
+        }
+        match replacement::refuse_another(self.to, name, cluster).await {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                return Err(CopyError::Taken(error));
+            }
+            done => done.map_err(CopyError::Remote)?,
+        }
+        let stripped = replacement::strip(self.to, name).await;
+        stripped.map_err(CopyError::Remote)
     }
 
     /// Whether the object there is the copy.

@@ -187,6 +187,24 @@ impl Member {
         })
     }
 
+    /// Its status; none if it has not come within `limit`.
+    pub(crate) async fn status_within(
+        &self,
+        limit: Duration,
+    ) -> Option<Result<MemberStatus, SourceError>> {
+        timeout(limit, Box::pin(self.ask_status())).await.ok()
+    }
+
+    /// What a silence means: the error, unless the member can tell a reason for it.
+    async fn silence(&self, verb: &'static str, error: SourceError) -> SourceError {
+        if !self.is_defragmenting().await {
+            return error;
+        }
+        self.subject
+            .error(ErrorKind::Busy, verb, "its database is being defragmented")
+            .with_hint("it answers once that is over; nothing is to be done")
+    }
+
     async fn ask_status(&self) -> Result<MemberStatus, SourceError> {
         let client = self.connect(STATUS).await?;
         let mut status = self.status_over(STATUS, &client).await?;
@@ -242,7 +260,10 @@ impl Member {
                 self.stall_timeout,
             )),
             Ok(Err(error)) => Err(self.subject.explain(SNAPSHOT, error).await),
-            Err(_) => Err(chunks::stalled(&self.subject, self.stall_timeout)),
+            Err(_) => {
+                let stalled = chunks::stalled(&self.subject, self.stall_timeout);
+                Err(self.silence(SNAPSHOT, stalled).await)
+            }
         }
     }
 
@@ -258,15 +279,30 @@ impl Source for Member {
         self.subject.endpoint.as_str()
     }
 
-    /// Takes at most the request timeout.
+    /// Takes at most the request timeout, and two seconds more where that passes in vain.
     async fn status(&self) -> Result<MemberStatus, SourceError> {
-        timeout(self.request_timeout, Box::pin(self.ask_status()))
-            .await
-            .unwrap_or_else(|_| Err(self.no_answer(STATUS)))
+        match self.status_within(self.request_timeout).await {
+            Some(answer) => answer,
+            None => Err(self.silence(STATUS, self.no_answer(STATUS)).await),
+        }
     }
 
     async fn snapshot(&self) -> Result<SnapshotStream, SourceError> {
         Ok(Box::pin(self.open_snapshot()).await?.boxed())
+    }
+
+    async fn look(&self) -> Result<MemberStatus, SourceError> {
+        let look = async {
+            let client = self.connect(STATUS).await?;
+            self.status_over(STATUS, &client).await
+        };
+        timeout(self.request_timeout, Box::pin(look))
+            .await
+            .unwrap_or_else(|_| Err(self.no_answer(STATUS)))
+    }
+
+    fn fellows(&self) -> Vec<u64> {
+        Vec::new()
     }
 }
 
@@ -285,7 +321,9 @@ pub(crate) fn member_status(answer: StatusResponse) -> Option<MemberStatus> {
         revision: u64::try_from(header.revision).ok()?,
         raft_term: answer.raft_term,
         raft_applied_index: answer.raft_applied_index,
+        leader_id: answer.leader,
         db_size: u64::try_from(answer.db_size).ok()?,
+        db_in_use: u64::try_from(answer.db_size_in_use).ok()?,
         is_learner: answer.is_learner,
         errors: answer.errors,
     })

@@ -91,7 +91,7 @@ impl Member {
 }
 
 /// None if the answer could be anybody's.
-fn member_hash(answer: &HashKvResponse, asked: i64) -> Option<MemberHash> {
+pub(crate) fn member_hash(answer: &HashKvResponse, asked: i64) -> Option<MemberHash> {
     let header = answer.header().filter(|header| header.member_id() != 0)?;
     // Since 3.6 the answer tells its revision. Before, it is the one that was asked for, or the
     // newest, which the header has.

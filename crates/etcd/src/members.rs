@@ -2,14 +2,23 @@
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::join_all;
 
+use crate::preference::{Said, choose};
 use crate::{ErrorKind, Member, MemberConfig, MemberStatus, SnapshotStream, Source, SourceError};
 
-/// Members of one cluster. Status asks the one that answered last, then the others in the order
-/// given; a snapshot comes from the member whose status was told last, never from two.
+/// How long a member has in the round in which all are asked at once. Who takes longer is asked
+/// again, alone, only where nobody else answers.
+const ROUND: Duration = Duration::from_secs(2);
+
+/// Members of one cluster. Status asks all at once and tells that of the one that is
+/// best asked (`preference`) for a snapshot; where nobody answers in time it asks the one
+/// that answered last, then the others in the order given. A snapshot comes from the member whose
+/// status was told last, never from two.
 #[derive(Debug)]
 pub struct Members {
     pub(crate) all: Vec<Member>,
@@ -17,6 +26,8 @@ pub struct Members {
     pub(crate) text: String,
     /// The one to ask first.
     chosen: AtomicUsize,
+    /// The id of each, in the same order; 0 until it has told it.
+    ids: Vec<AtomicU64>,
 }
 
 impl Members {
@@ -50,9 +61,15 @@ impl Members {
         let endpoints: Vec<&str> = members.iter().map(Source::endpoint).collect();
         Ok(Self {
             text: endpoints.join(","),
+            ids: members.iter().map(|_| AtomicU64::new(0)).collect(),
             all: members,
             chosen: AtomicUsize::new(0),
         })
+    }
+
+    /// The one whose status was told last.
+    pub(crate) fn chosen(&self) -> Option<&Member> {
+        self.all.get(self.chosen.load(Ordering::Relaxed))
     }
 
     /// The members, the chosen one first.
@@ -68,6 +85,29 @@ impl Members {
             .map(|member| (first, member))
             .into_iter()
             .chain(others)
+    }
+
+    /// Asks all at once. The status of the one that is best asked, which is then the chosen one;
+    /// none if nobody answers in time.
+    async fn round(&self) -> Option<MemberStatus> {
+        let asked = self.all.iter().map(|member| {
+            let limit = ROUND.min(member.request_timeout);
+            member.status_within(limit)
+        });
+        let answers: Vec<_> = join_all(asked)
+            .await
+            .into_iter()
+            .map(|it| it?.ok())
+            .collect();
+        for (id, said) in self.ids.iter().zip(&answers) {
+            if let Some(status) = said {
+                id.store(status.member_id, Ordering::Relaxed);
+            }
+        }
+        let said: Vec<Said<'_>> = answers.iter().map(Option::as_ref).collect();
+        let best = choose(&said, self.chosen.load(Ordering::Relaxed))?;
+        self.chosen.store(best, Ordering::Relaxed);
+        answers.into_iter().nth(best)?
     }
 
     fn nobody(&self, refusals: Vec<SourceError>) -> SourceError {
@@ -86,7 +126,8 @@ pub(crate) fn nobody(
     }
     let kinds = || refusals.iter().map(SourceError::kind);
     let kind = kinds()
-        .find(|kind| *kind == ErrorKind::Unavailable)
+        .find(|kind| *kind == ErrorKind::Busy)
+        .or_else(|| kinds().find(|kind| *kind == ErrorKind::Unavailable))
         .or_else(|| kinds().next())
         .unwrap_or(ErrorKind::Unavailable);
     let mut message = "no endpoint can be used".to_owned();
@@ -111,9 +152,15 @@ impl Source for Members {
         &self.text
     }
 
-    /// Takes at most the sum of the members' request timeouts. A learner is the answer only where
-    /// nobody else answers.
+    /// Takes at most two seconds if anybody answers in them, and else as long again as the members
+    /// take one after the other. A learner is the answer only where nobody else answers.
     async fn status(&self) -> Result<MemberStatus, SourceError> {
+        if self.all.len() > 1
+            && let Some(status) = self.round().await
+            && !status.is_learner
+        {
+            return Ok(status);
+        }
         let mut refusals = Vec::new();
         let mut learner = None;
         for (n, member) in self.in_turn() {
@@ -136,10 +183,21 @@ impl Source for Members {
     }
 
     async fn snapshot(&self) -> Result<SnapshotStream, SourceError> {
-        let chosen = self.chosen.load(Ordering::Relaxed);
-        match self.all.get(chosen) {
+        match self.chosen() {
             Some(member) => member.snapshot().await,
             None => Err(self.nobody(Vec::new())),
         }
+    }
+
+    async fn look(&self) -> Result<MemberStatus, SourceError> {
+        match self.chosen() {
+            Some(member) => member.look().await,
+            None => Err(self.nobody(Vec::new())),
+        }
+    }
+
+    fn fellows(&self) -> Vec<u64> {
+        let ids = self.ids.iter().map(|id| id.load(Ordering::Relaxed));
+        ids.filter(|id| *id != 0).collect()
     }
 }

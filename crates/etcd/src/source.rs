@@ -23,6 +23,14 @@ pub trait Source: Send + Sync + fmt::Debug {
     /// Opens a snapshot stream on this very member. While it is open the member can reuse no
     /// page, so read it at full speed. Dropping the stream cancels it.
     async fn snapshot(&self) -> Result<SnapshotStream, SourceError>;
+
+    /// Asks the member from which a snapshot comes how it is meanwhile, and nobody in its stead.
+    /// Its name is not asked for. Bounded in time.
+    async fn look(&self) -> Result<MemberStatus, SourceError>;
+
+    /// The members behind the endpoints that are configured, as far as they have told their ids:
+    /// a snapshot may come from another one of them each time.
+    fn fellows(&self) -> Vec<u64>;
 }
 
 /// What a member says of itself (`etcdserverpb.StatusResponse`).
@@ -42,12 +50,27 @@ pub struct MemberStatus {
     pub raft_term: u64,
     /// The last raft index applied.
     pub raft_applied_index: u64,
+    /// The member that it takes for the leader; 0 if it knows none.
+    pub leader_id: u64,
     /// Size of the database file in bytes.
     pub db_size: u64,
+    /// What of it holds data; the rest is free pages.
+    pub db_in_use: u64,
     /// Whether this member only learns and has no vote.
     pub is_learner: bool,
     /// Alarms and other complaints of the member, in its own words.
     pub errors: Vec<String>,
+}
+
+impl MemberStatus {
+    /// Whether any member of the cluster has run out of its quota, so that all refuse writes. Each
+    /// member tells the alarms of all (etcd `v3rpc/maintenance.go`), with or without a quorum,
+    /// which a list of alarms would need.
+    pub fn has_no_space(&self) -> bool {
+        self.errors
+            .iter()
+            .any(|error| error.contains("alarm:NOSPACE"))
+    }
 }
 
 /// One piece of a snapshot.
@@ -64,6 +87,8 @@ pub struct Chunk {
 pub enum ErrorKind {
     /// Nobody answers, the connection broke, or no bytes came in time. Worth another try.
     Unavailable,
+    /// The member is there, and answers once the defragmentation of its database is over.
+    Busy,
     /// Certificates, user or password are refused, or the member wants some.
     Denied,
     /// What was configured cannot be right: no endpoint, unreadable key, http against https.

@@ -62,6 +62,21 @@ pub fn parse(text: &str) -> Result<Duration, Wrong> {
         .map_err(|_| wrong("the longest duration is 87600h (ten years)"))
 }
 
+/// Reads a duration as Go does (`time.ParseDuration`), zero included; none that is negative or
+/// beyond Go's 292 years.
+pub fn go(text: &str) -> Option<Duration> {
+    let unsigned = text.strip_prefix('+').unwrap_or(text);
+    if unsigned == "0" {
+        return Some(Duration::ZERO);
+    }
+    let nanos = go_nanos(unsigned).filter(|_| !unsigned.is_empty())?;
+    i64::try_from(nanos)
+        .ok()?
+        .try_into()
+        .ok()
+        .map(Duration::from_nanos)
+}
+
 /// The digits before a lone `M`, if there is one anywhere.
 fn months(text: &str) -> Option<&str> {
     let mut rest = text;

@@ -11,8 +11,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use rollsnap_rke::Secret;
+use rollsnap_rke::argv::{Hidden, hide_keys};
+
 use crate::config::options::{Id, Kind, OPTIONS, Spec};
 use crate::config::{Environment, Flags};
+use crate::drop_in;
 
 /// Begins the names under which secrets travel to the second start.
 const PREFIX: &str = "ROLLSNAP_FLAG_";
@@ -26,7 +30,11 @@ struct Split {
 
 /// Starts anew if the arguments hold a secret; returns otherwise, or with why it could not.
 pub fn hide_secrets(args: &[OsString]) -> Result<(), io::Error> {
-    let Split { clean, secrets } = split(args);
+    let Split { clean, secrets } = if drop_in::is_called(args) {
+        split_old(args)
+    } else {
+        split(args)
+    };
     if secrets.is_empty() {
         return Ok(());
     }
@@ -46,6 +54,43 @@ pub fn restore_secrets(environment: &Environment, flags: &mut Flags) {
         if let Some(secret) = environment.get(&variable(spec)) {
             flags.set(spec.id, secret);
         }
+    }
+}
+
+/// The arguments of the old program's command line, without its own name, as they were given to
+/// the first start.
+pub fn revealed(environment: &Environment, args: &[OsString]) -> Vec<OsString> {
+    let keys = OLD_KEYS.into_iter().filter_map(|(flag, id)| {
+        let key = environment.get(&variable(id.spec()))?;
+        Some((flag, Secret::new(key)))
+    });
+    let hidden = Hidden {
+        args: args.to_owned(),
+        keys: keys.collect(),
+    };
+    hidden.revealed()
+}
+
+/// The old program's names of two options of ours.
+const OLD_KEYS: [(&str, Id); 2] = [
+    ("s3-accessKey", Id::AccessKey),
+    ("s3-secretKey", Id::SecretKey),
+];
+
+/// As [`split`], but by the flags of the old program.
+fn split_old(args: &[OsString]) -> Split {
+    let Some((name, rest)) = args.split_first() else {
+        return Split::default();
+    };
+    let Hidden { args, keys } = hide_keys(rest);
+    let id_of = |flag| OLD_KEYS.into_iter().find(|(known, _)| *known == flag);
+    let secrets = keys.iter().filter_map(|(flag, key)| {
+        let (_, id) = id_of(*flag)?;
+        Some((id, key.reveal().into()))
+    });
+    Split {
+        clean: std::iter::once(name.clone()).chain(args).collect(),
+        secrets: secrets.collect(),
     }
 }
 
@@ -123,6 +168,19 @@ mod tests {
             split(&args("rollsnap run --user")).clean,
             args("rollsnap run --user")
         );
+    }
+
+    #[test]
+    fn keys_of_the_old_command_line_leave_it_and_come_back() {
+        let line =
+            args("/opt/rke-tools/rke-etcd-backup etcd-backup save -s3-secretKey canary --once");
+        let Split { clean, secrets } = split_old(&line);
+        let left = args("/opt/rke-tools/rke-etcd-backup etcd-backup save --once");
+        assert_eq!(clean, left);
+        assert_eq!(secrets, [(Id::SecretKey, "canary".into())]);
+        let environment = Environment::from_iter([("ROLLSNAP_FLAG_SECRET_KEY", "canary")]);
+        let whole = args("etcd-backup save --s3-secretKey=canary --once");
+        assert_eq!(revealed(&environment, &clean[1..]), whole);
     }
 
     #[test]

@@ -1,8 +1,12 @@
 //! From checked settings to working parts. The only place where the pillars meet.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use rollsnap_engine::examine::{Deep, Examiner};
+use rollsnap_engine::drill::{Beside, Boot};
+use rollsnap_engine::drills::Rehearsals;
+use rollsnap_engine::examine::{Deep, Examiner, Gentle};
+use rollsnap_engine::gentle::Hearer;
 use rollsnap_engine::image::Scratch;
 use rollsnap_engine::manifest::Method;
 use rollsnap_engine::pipeline::Pipeline;
@@ -14,6 +18,9 @@ use rollsnap_store::s3::S3Store;
 
 use crate::config::{ConfigError, Etcd, Fault, Inputs, Settings, Wrong};
 use crate::report::{Failure, chain};
+
+/// How long a server may take to come up in a drill of the daemon's.
+const BOOT_LIMIT: Duration = Duration::from_secs(300);
 
 /// The directory, to write to. It is made if only it is missing.
 pub fn local(settings: &Settings) -> Result<LocalDir, Failure> {
@@ -29,22 +36,37 @@ pub fn local_to_read(settings: &Settings) -> Result<LocalDir, Failure> {
 /// that is wrong anywhere told at once. Dials nobody: an etcd that is down is no fault of theirs.
 pub fn settings(inputs: Inputs<'_>) -> Result<Settings, Failure> {
     let (settings, faults) = Settings::read(inputs);
-    members(&settings.etcd, faults)?;
+    members(&settings.etcd, faults, None)?;
     Ok(settings)
 }
 
 /// The etcd members. Asks nobody yet.
 pub fn source(settings: &Settings) -> Result<Arc<Members>, Failure> {
-    Ok(Arc::new(members(&settings.etcd, Vec::new())?))
+    Ok(Arc::new(members(&settings.etcd, Vec::new(), None)?))
 }
 
-/// The members, unless anything is wrong with them or elsewhere.
-fn members(etcd: &Etcd, mut faults: Vec<Fault>) -> Result<Members, Failure> {
+/// The same, each with so long a time to answer: for whoever can go on without.
+pub fn source_to_try(settings: &Settings, limit: Duration) -> Result<Arc<Members>, Failure> {
+    let members = members(&settings.etcd, Vec::new(), Some(limit))?;
+    Ok(Arc::new(members))
+}
+
+/// The members, unless anything is wrong with them or elsewhere. `limit` is how long each may take
+/// to answer, if not as long as usual.
+fn members(
+    etcd: &Etcd,
+    mut faults: Vec<Fault>,
+    limit: Option<Duration>,
+) -> Result<Members, Failure> {
     faults.extend(etcd.faults.iter().cloned());
-    let configs = etcd.endpoints.value.iter().map(|endpoint| MemberConfig {
-        tls: etcd.tls(),
-        user: etcd.user(),
-        ..MemberConfig::new(endpoint)
+    let configs = etcd.endpoints.value.iter().map(|endpoint| {
+        let usual = MemberConfig::new(endpoint);
+        MemberConfig {
+            tls: etcd.tls(),
+            user: etcd.user(),
+            request_timeout: limit.unwrap_or(usual.request_timeout),
+            ..usual
+        }
     });
     let mut refusals = match Members::new(configs) {
         Ok(members) => return Ok(ConfigError::unless_none(faults, members)?),
@@ -88,7 +110,7 @@ pub fn remote_to_try(settings: &Settings) -> Result<Option<S3Store>, Failure> {
 /// The bucket, which this command cannot do without.
 pub fn remote_needed(settings: &Settings) -> Result<Arc<dyn Store>, Failure> {
     remote(settings)?.ok_or_else(|| {
-        Failure::new(Kind::Usage, "there is no bucket")
+        Failure::new(Kind::Config, "no bucket is configured")
             .with_hint("give --bucket-name and keys, or s3backupconfig in the file of --config")
     })
 }
@@ -99,12 +121,36 @@ fn examiner(settings: &Settings) -> Option<Arc<dyn Examiner>> {
     if making.verify.value == Method::Digest {
         return None;
     }
-    let nice = making.verify_nice.value;
-    // Beside the snapshots unless somebody says otherwise: /tmp is memory on many machines.
+    Some(Arc::new(Deep::new(gentle(settings), scratch(settings))))
+}
+
+/// Where snapshots are unpacked and restores rehearsed: beside them unless somebody says otherwise,
+/// for /tmp is memory on many machines.
+pub fn scratch(settings: &Settings) -> Scratch {
     let scratch = settings.scratch.as_ref().unwrap_or(&settings.dir);
-    let scratch = Scratch::new(scratch.value.clone());
-    let gentle = Arc::new(move || give_way(nice));
-    Some(Arc::new(Deep::new(gentle, scratch)))
+    Scratch::new(scratch.value.clone())
+}
+
+/// What a thread does first whose work can wait.
+fn gentle(settings: &Settings) -> Gentle {
+    let nice = settings.making.verify_nice.value;
+    Arc::new(move || give_way(nice))
+}
+
+/// The rehearsals of restores, where they are wanted.
+pub fn drills(settings: &Settings, clock: &Arc<dyn Clock>) -> Option<Rehearsals> {
+    let drill = &settings.drill;
+    let every = drill.every.as_ref()?.value;
+    let boot = drill.boot.as_ref().map(|boot| Boot {
+        program: boot.value.clone(),
+        limit: BOOT_LIMIT,
+    });
+    let clock = Arc::clone(clock);
+    let driller = Beside::new(gentle(settings), clock, scratch(settings), boot);
+    Some(Rehearsals {
+        every,
+        driller: Arc::new(driller),
+    })
 }
 
 /// Lets the thread that calls this give way to others, 19 at most. Of Linux' threads each has a
@@ -129,12 +175,15 @@ pub fn pipeline(
         drafts: Arc::new(local.private()),
         remote: remote(settings)?,
         codec: settings.making.codec.value,
+        enclosure: None,
         clock: Arc::clone(clock),
         limit: settings
             .making
             .timeout
             .as_ref()
             .map(|timeout| timeout.value),
+        hearer: Hearer::default(),
+        max_rate: settings.making.max_rate.as_ref().map(|rate| rate.value),
         quarantine: Arc::new(local.quarantine()),
         examiner: examiner(settings),
         peers: compares.then_some(members as _),

@@ -3,10 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rollsnap_engine::drill;
+use rollsnap_engine::enclosure::Enclosure;
 use rollsnap_engine::event::{Event, Observer, Recovery};
+use rollsnap_engine::gentle::Hearer;
+use rollsnap_engine::pipeline::Pipeline;
 use rollsnap_engine::roller::Roller;
-use rollsnap_engine::schedule::Schedule;
-use rollsnap_engine::{Clock, Kind};
+use rollsnap_engine::tended::Tended;
+use rollsnap_engine::{Clock, Kind, SnapshotName};
+use rollsnap_etcd::Members;
 use rollsnap_store::local::{DaemonLock, LocalDir, Owner};
 use rollsnap_store::{Effort, Store};
 use tokio_util::sync::CancellationToken;
@@ -14,8 +19,13 @@ use tracing::{error, info};
 
 use crate::assembly;
 use crate::check::{self, Onset};
+use crate::commands::progress::Bar;
+use crate::commands::save::{self, Report};
 use crate::config::Settings;
+use crate::herald::Herald;
+use crate::http::{Answer, Desk, Requests};
 use crate::journal;
+use crate::output::moment;
 use crate::report::Failure;
 use crate::signals::Orders;
 use crate::supervisor;
@@ -23,6 +33,12 @@ use crate::supervisor;
 /// How long a running save may go on after the first SIGTERM. Docker kills after 10 s, and what
 /// was dropped must be cleaned up before that, for which the roller takes up to 3 s.
 const GRACE: Duration = Duration::from_secs(6);
+
+/// How long the bucket has, at the end, to forget an upload that was asked for and is cut.
+const LAST_WORD: Duration = Duration::from_secs(3);
+
+/// How long others have, at the end, to hear what they have not been told yet.
+const LAST_NOTICE: Duration = Duration::from_secs(1);
 
 /// What the daemon is made from.
 pub struct Daemon<'a> {
@@ -32,8 +48,16 @@ pub struct Daemon<'a> {
     pub clock: Arc<dyn Clock>,
     /// Who hears what happens.
     pub observer: Arc<dyn Observer>,
+    /// What goes into a snapshot's zip beside it.
+    pub enclosure: Option<Arc<dyn Enclosure>>,
     /// What the signals say.
     pub orders: Orders,
+    /// Where it answers over HTTP.
+    pub desk: Desk,
+    /// Who tells others how it goes.
+    pub herald: Arc<Herald>,
+    /// Snapshots that are asked for there.
+    pub requests: Requests,
 }
 
 /// What a set of settings comes to. Making it finds everything that can be wrong with them but
@@ -43,6 +67,7 @@ struct Work {
     onset: Arc<Onset>,
     local: LocalDir,
     lock: Arc<DaemonLock>,
+    members: Arc<Members>,
     roller: Roller,
 }
 
@@ -61,15 +86,17 @@ impl Daemon<'_> {
     /// Works until told to stop. A fault of the settings ends it at the start; later, on a
     /// reload, the settings in force stay in force.
     pub async fn run(&self) -> Result<(), Failure> {
-        tokio::select! {
-            result = self.all_rounds() => result,
+        let result = tokio::select! {
+            result = Box::pin(self.all_rounds()) => result,
             never = supervisor::watchdog() => match never {},
-        }
+        };
+        self.herald.rest(LAST_NOTICE).await;
+        result
     }
 
     async fn all_rounds(&self) -> Result<(), Failure> {
         let mut work = self.prepare(None)?;
-        while let Some(anew) = self.rounds(&work).await? {
+        while let Some(anew) = Box::pin(self.rounds(&work)).await? {
             work = anew;
         }
         Ok(())
@@ -100,19 +127,25 @@ impl Daemon<'_> {
         let settings = (self.load)()?;
         let local = assembly::local(&settings)?;
         let onset = Arc::new(Onset::new(Arc::clone(&self.observer)));
+        let pipeline = Pipeline {
+            enclosure: self.enclosure.clone(),
+            ..assembly::pipeline(&settings, &local, &self.clock)?
+        };
         let held = before.filter(|before| before.local.location() == local.location());
         Ok(Work {
             lock: match held {
                 Some(before) => Arc::clone(&before.lock),
                 None => Arc::new(self.lock(&local)?),
             },
+            members: assembly::source(&settings)?,
             roller: Roller {
-                pipeline: assembly::pipeline(&settings, &local, &self.clock)?,
-                schedule: Schedule {
-                    interval: settings.schedule.interval.value,
-                },
+                pipeline,
+                schedule: settings.schedule.when.value.clone(),
                 retention: settings.schedule.retention.value,
+                prune_foreign: settings.schedule.prune_foreign.value,
+                namesakes: settings.namesakes,
                 verify_remote: verify_remote(&settings),
+                drills: assembly::drills(&settings, &self.clock),
                 style: settings.making.time_style.value,
                 observer: Arc::clone(&onset) as _,
             },
@@ -127,12 +160,17 @@ impl Daemon<'_> {
         let stop = CancellationToken::new();
         let abandon = CancellationToken::new();
         let (active, report) = (&work.settings.schedule.active, work.settings.report());
+        self.desk.answer(&work.settings, &work.local, &work.members);
+        self.herald.put_in_force(&work.settings);
         let rounds = async {
+            // Rarely needed, and large.
+            let on_request = Box::pin(self.on_request(work, &stop, &abandon));
             if active.value {
                 // The rounds come first: theirs is the first line of the log.
-                tokio::join!(work.roller.run(&stop, &abandon), async {
+                tokio::join!(work.roller.run(&stop, &abandon), on_request, async {
                     journal::tell_settings(&report);
-                    self.sweep(&work.local).await;
+                    sweep(&work.local, &*self.observer).await;
+                    self.sweep_drills(&work.settings).await;
                     tokio::select! {
                         () = stop.cancelled() => {}
                         () = self.look_over(work) => {}
@@ -141,7 +179,7 @@ impl Daemon<'_> {
             } else {
                 info!(by = %active.origin, "Backups are switched off; none is taken");
                 journal::tell_settings(&report);
-                stop.cancelled().await;
+                on_request.await;
             }
         };
         supervisor::ready(work.status());
@@ -170,6 +208,68 @@ impl Daemon<'_> {
         Ok(next)
     }
 
+    /// Takes snapshots that are asked for, one after another, until told to stop. One that is
+    /// being taken then goes on to its end, as those of the rounds do.
+    async fn on_request(&self, work: &Work, stop: &CancellationToken, abandon: &CancellationToken) {
+        let bucket = work.roller.pipeline.remote.clone().map(Tended::new);
+        let pipeline = Pipeline {
+            remote: bucket.clone().map(|bucket| Arc::new(bucket) as _),
+            hearer: Hearer::new(Arc::clone(&self.observer)),
+            ..work.roller.pipeline.clone()
+        };
+        let mut requests = self.requests.lock().await;
+        loop {
+            let request = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                request = requests.recv() => request,
+            };
+            let Some(request) = request else { break };
+            let taking = self.take(work, &pipeline, request.name, abandon);
+            let answer = tokio::select! {
+                biased;
+                answer = taking => answer,
+                () = abandon.cancelled() => {
+                    Err(Failure::new(Kind::Canceled, "stopped before the end"))
+                }
+            };
+            // A name that is taken is the caller's affair.
+            if let Err(failure) = &answer
+                && failure.kind != Kind::Usage
+            {
+                self.desk.shared().request_failed(failure);
+                error!(
+                    error = %failure.message,
+                    kind = failure.kind.label(),
+                    hint = failure.hint.as_deref(),
+                    "Backup on request failed"
+                );
+            }
+            // Whoever asked may be gone.
+            let _ = request.answer.send(answer);
+        }
+        if let Some(bucket) = bucket {
+            bucket.rest(LAST_WORD).await;
+        }
+    }
+
+    async fn take(
+        &self,
+        work: &Work,
+        pipeline: &Pipeline,
+        name: Option<SnapshotName>,
+        stop: &CancellationToken,
+    ) -> Answer {
+        let style = work.settings.making.time_style.value;
+        let name = name.unwrap_or_else(|| SnapshotName::one_off(self.clock.now(), style));
+        let (bar, observer) = (Bar::hidden(), &*self.observer);
+        let taken = save::take(pipeline, &work.local, name, stop, &bar, observer).await?;
+        let report = Report::of(&work.settings, &taken);
+        let report = serde_json::to_value(report);
+        let report = report.map_err(|error| Failure::new(Kind::Bug, error.to_string()))?;
+        taken.lacks().map_or(Ok(report), Err)
+    }
+
     /// Tries out the set-up as far as that changes nothing, once no save waits for it.
     async fn look_over(&self, work: &Work) {
         work.onset.over().await;
@@ -178,22 +278,19 @@ impl Daemon<'_> {
         journal::tell_trials(&trials);
     }
 
-    /// Removes what interrupted runs left in the spool.
-    async fn sweep(&self, local: &LocalDir) {
-        match local.sweep().await {
-            Ok(orphans) => {
-                for orphan in orphans {
-                    self.observer
-                        .tell(Event::Recovered(Recovery::Swept(orphan.name)));
+    /// Removes what killed drills left, and ends their servers.
+    async fn sweep_drills(&self, settings: &Settings) {
+        let scratch = assembly::scratch(settings);
+        let swept = tokio::task::spawn_blocking(move || drill::sweep(scratch.dir())).await;
+        match swept {
+            Ok(Ok(names)) => {
+                for name in names {
+                    self.observer.tell(Event::Recovered(Recovery::Swept(name)));
                 }
             }
-            Err(error) => {
-                let location = local.location();
-                self.observer.tell(Event::RecoveryFailed {
-                    location,
-                    error: &error,
-                });
-            }
+            Ok(Err(error)) => self.observer.tell(Event::DrillFailed { error: &error }),
+            // The program is shutting down.
+            Err(_) => {}
         }
     }
 
@@ -204,12 +301,27 @@ impl Daemon<'_> {
                 .to_string_lossy()
                 .into_owned(),
             pid: std::process::id(),
-            since: self
-                .clock
-                .now()
-                .to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+            since: moment(self.clock.now()),
         };
         Ok(local.lock_daemon(&owner)?)
+    }
+}
+
+/// Removes what interrupted runs left in the spool.
+pub(crate) async fn sweep(local: &LocalDir, observer: &dyn Observer) {
+    match local.sweep().await {
+        Ok(orphans) => {
+            for orphan in orphans {
+                observer.tell(Event::Recovered(Recovery::Swept(orphan.name)));
+            }
+        }
+        Err(error) => {
+            let location = local.location();
+            observer.tell(Event::RecoveryFailed {
+                location,
+                error: &error,
+            });
+        }
     }
 }
 

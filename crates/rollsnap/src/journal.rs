@@ -4,18 +4,23 @@
 //! Rolling Backups` with `creation` and `retention`, `Created backup` with `name` and `runtime`.
 //! Other fields follow those.
 
+use std::time::Duration;
+
 use rollsnap_engine::SnapshotName;
 use rollsnap_engine::event::{Event, Observer, Recovery};
-use rollsnap_engine::manifest::{Manifest, Verdict};
+use rollsnap_engine::gentle::Haste;
+use rollsnap_engine::manifest::{self, Manifest, Verdict};
 use rollsnap_engine::quarantine::Quarantined;
 use rollsnap_engine::save_error::SaveError;
+use rollsnap_engine::schedule::{Schedule, Timetable};
 use rollsnap_rke::duration::GoDuration;
 use rollsnap_store::{Location, StoreError};
 use tracing::{debug, error, info, warn};
 
 use crate::check::{Outcome, Trial};
 use crate::config::{Bucket, Row};
-use crate::report::chain;
+use crate::herald::Whom;
+use crate::report::{Failure, chain};
 
 /// Writes every event to the log.
 #[derive(Debug, Clone, Copy, Default)]
@@ -25,12 +30,13 @@ impl Observer for Journal {
     #[expect(clippy::too_many_lines, reason = "a table: one arm for each event")]
     fn tell(&self, event: Event<'_>) {
         match event {
-            Event::Started { schedule, keep } => info!(
-                creation = %GoDuration(schedule.interval),
-                retention = %GoDuration(keep),
-                "Initializing Rolling Backups"
-            ),
+            Event::Started { schedule, keep } => tell_started(schedule, GoDuration(keep)),
             Event::Waiting { first } if first.is_zero() => {}
+            // What changes without anything having happened.
+            Event::Next { .. }
+            | Event::Begins { .. }
+            | Event::RemoteListed { .. }
+            | Event::RemoteRotation { .. } => {}
             Event::Waiting { first } => {
                 info!(wait = %GoDuration(first), "Next backup is not due yet");
             }
@@ -66,6 +72,24 @@ impl Observer for Journal {
                 hint = error.hint(),
                 "Cannot verify a snapshot; nothing older is deleted for it"
             ),
+            Event::Defragmenting { error } => info!(
+                found = %chain(error),
+                "The backup waits for the end of a defragmentation"
+            ),
+            Event::Tight { name, error } => warn!(
+                name = %name,
+                error = %chain(error),
+                hint = error.hint(),
+                "There may be no room for this backup"
+            ),
+            Event::PaceLetGo { haste } => tell_haste(haste),
+            Event::RetentionHeld(true) => warn!(
+                hint = "compact, defragment, then etcdctl alarm disarm",
+                "etcd has no space left; no backup is deleted until that is over"
+            ),
+            Event::RetentionHeld(false) => {
+                info!("etcd has space again; rotation goes on");
+            }
             Event::SaveFailed {
                 name,
                 error,
@@ -89,6 +113,14 @@ impl Observer for Journal {
             Event::ReadBackFailed { location, error } => {
                 tell_trouble(location, error, "Cannot read backups in the bucket back");
             }
+            Event::Drills { every, last, age } => tell_last_drill(GoDuration(every), last, age),
+            Event::Drilled { manifest } => tell_drilled(manifest),
+            Event::DrillFailed { error } => warn!(
+                error = %chain(error),
+                kind = error.kind().label(),
+                hint = error.hint(),
+                "Cannot rehearse a restore"
+            ),
             Event::Replaced { manifest, location } => tell_replaced(manifest, location),
             Event::NotCopied { name, error } => error!(
                 name = %name,
@@ -113,6 +145,7 @@ impl Observer for Journal {
                 location,
                 reason,
                 took,
+                ..
             } => info!(
                 name = %name,
                 runtime = %GoDuration(took),
@@ -124,6 +157,33 @@ impl Observer for Journal {
                 name = %name,
                 location = %location,
                 "Backup is kept beyond its number until it is uploaded"
+            ),
+            Event::LeftAlone {
+                location,
+                snapshots,
+                others,
+                ..
+            } => info!(
+                location = %location,
+                snapshots,
+                others,
+                "What another program made here is left alone"
+            ),
+            Event::SteppedAside { name, wait } => info!(
+                name = %name,
+                wait = %GoDuration(wait),
+                "Another member saves in the same second; the next backup is taken a little later"
+            ),
+            Event::BundleUploaded { object, location } => info!(
+                name = %object.name,
+                size = object.size,
+                location = %location,
+                "Uploaded RKE's certificates"
+            ),
+            Event::BundleUnfit { error } => warn!(
+                error = %chain(error),
+                hint = error.hint(),
+                "RKE's certificates were not uploaded"
             ),
             Event::Locked { name, location } => info!(
                 name = %name,
@@ -226,6 +286,53 @@ pub fn tell_trials(trials: &[Trial]) {
     info!(held, weak, failed, "Checked the set-up");
 }
 
+/// Writes that others cannot be told how backups go.
+pub fn tell_unheard(whom: Whom, failure: &Failure) {
+    let Failure {
+        kind,
+        message,
+        hint,
+    } = failure;
+    match whom {
+        Whom::Ping => warn!(
+            error = %message,
+            kind = kind.label(),
+            hint = hint.as_deref(),
+            "Cannot ping; backups go on without"
+        ),
+        // Its API server is down whenever etcd is.
+        Whom::Kubernetes => info!(
+            error = %message,
+            kind = kind.label(),
+            hint = hint.as_deref(),
+            "Cannot post Events to Kubernetes; backups go on without"
+        ),
+    }
+}
+
+/// Writes that they are told again.
+pub fn tell_heard(whom: Whom) {
+    match whom {
+        Whom::Ping => info!("Pings work again"),
+        Whom::Kubernetes => info!("Kubernetes takes Events again"),
+    }
+}
+
+/// An interval is called as the documentation always called it.
+fn tell_started(schedule: &Schedule, keep: GoDuration) {
+    let (every, at) = match schedule {
+        Schedule::Every(interval) => (Some(GoDuration(*interval).to_string()), None),
+        Schedule::At(timetable) => (None, Some(timetable)),
+    };
+    info!(
+        creation = every,
+        cron = at.map(Timetable::text),
+        zone = at.map(|at| at.zone().to_string()),
+        retention = %keep,
+        "Initializing Rolling Backups"
+    );
+}
+
 /// What could not be done at a place, and is tried again.
 fn tell_trouble(location: &Location, error: &StoreError, what: &str) {
     warn!(
@@ -234,6 +341,19 @@ fn tell_trouble(location: &Location, error: &StoreError, what: &str) {
         hint = error.hint(),
         "{what}"
     );
+}
+
+/// What ends the limit of one backup.
+fn tell_haste(haste: Haste) {
+    match haste {
+        Haste::Grown(by) => warn!(
+            grown = by,
+            "etcd's database grows while it is read; the backup goes on at full speed"
+        ),
+        Haste::Silent => warn!(
+            "etcd does not answer while its database is read; the backup goes on at full speed"
+        ),
+    }
 }
 
 fn tell_saved(manifest: &Manifest, took: GoDuration) {
@@ -300,6 +420,51 @@ fn tell_read_back(manifest: &Manifest, location: &Location) {
             finding,
             location = %location,
             "Backup in the bucket is no longer what was uploaded"
+        ),
+    }
+}
+
+fn tell_last_drill(every: GoDuration, last: Option<&Manifest>, age: Option<Duration>) {
+    let drill = last.and_then(|manifest| manifest.drill.as_ref());
+    info!(
+        every = %every,
+        last = last.map(|manifest| manifest.name.to_string()),
+        age = age.map(|age| GoDuration(age).to_string()),
+        runtime = drill.map(|drill| GoDuration(drill.took).to_string()),
+        result = drill.map(|drill| drill.result.as_str()),
+        "Restores are rehearsed"
+    );
+}
+
+fn tell_drilled(manifest: &Manifest) {
+    let Some(drill) = &manifest.drill else {
+        return;
+    };
+    let (name, runtime) = (&manifest.name, GoDuration(drill.took));
+    let boot = drill.boot.as_ref();
+    let etcd = boot.map(|boot| boot.etcd_version.as_str());
+    let boot = boot.map(|boot| GoDuration(boot.took).to_string());
+    match drill.result {
+        manifest::Outcome::Held => info!(
+            name = %name,
+            runtime = %runtime,
+            etcd,
+            boot,
+            "Rehearsed a restore"
+        ),
+        manifest::Outcome::Corrupt => error!(
+            name = %name,
+            runtime = %runtime,
+            finding = drill.finding.as_deref(),
+            "Backup cannot be restored"
+        ),
+        manifest::Outcome::Failed => error!(
+            name = %name,
+            runtime = %runtime,
+            etcd,
+            boot,
+            finding = drill.finding.as_deref(),
+            "Backup was restored, but etcd does not go on with it"
         ),
     }
 }

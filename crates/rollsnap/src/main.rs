@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use rollsnap::{argv, cli, commands, output};
+use rollsnap::{argv, cli, commands, drop_in, output};
 
 fn main() -> ExitCode {
     let args: Vec<_> = std::env::args_os().collect();
@@ -11,6 +11,9 @@ fn main() -> ExitCode {
             "rollsnap: hide the secrets of the command line: {error}"
         ));
         return ExitCode::from(rollsnap_engine::Kind::Bug.exit_code());
+    }
+    if drop_in::is_called(&args) {
+        return drop_in::run(&args);
     }
     match cli::parse(args) {
         Ok(invocation) => commands::run(invocation),

@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::time::Duration;
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use rollsnap_store::StoreError;
 use serde::Serialize;
 
@@ -84,6 +86,25 @@ impl fmt::Display for Size {
     }
 }
 
+/// A time as every output has it: RFC 3339 in UTC, whole seconds.
+pub fn moment(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// A time span for people, two units at most: `3h25m`, `12d6h`.
+pub fn coarse(time: Duration) -> String {
+    let minutes = time.as_secs() / 60;
+    let (days, hours, minutes) = (minutes / 1440, minutes / 60 % 24, minutes % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{}s", time.as_secs()),
+        (0, 0, minutes) => format!("{minutes}m"),
+        (0, hours, 0) => format!("{hours}h"),
+        (0, hours, minutes) => format!("{hours}h{minutes}m"),
+        (days, 0, _) => format!("{days}d"),
+        (days, hours, _) => format!("{days}d{hours}h"),
+    }
+}
+
 const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
 
 /// Rows of text in columns, the first row being the heading.
@@ -155,6 +176,15 @@ pub fn columns<const N: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_span_has_two_units_at_most() {
+        let of = |seconds| coarse(Duration::from_secs(seconds));
+        assert_eq!(
+            [of(5), of(65), of(3600), of(3720), of(90_000), of(172_800)],
+            ["5s", "1m", "1h", "1h2m", "1d1h", "2d"]
+        );
+    }
 
     #[test]
     fn rows_come_out_alike_whether_they_are_held_or_not() {

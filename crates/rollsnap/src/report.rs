@@ -5,8 +5,10 @@ use std::fmt;
 
 use rollsnap_engine::Kind;
 use rollsnap_engine::name::SnapshotNameError;
+use rollsnap_engine::plain::PlainError;
 use rollsnap_engine::save_error::SaveError;
 use rollsnap_etcd::SourceError;
+use rollsnap_rke::LineError;
 use rollsnap_store::StoreError;
 
 use crate::config::ConfigError;
@@ -40,6 +42,11 @@ impl Failure {
         }
     }
 
+    /// That of a store, told while the error itself goes elsewhere.
+    pub fn store(error: &StoreError) -> Self {
+        Self::of(error.kind().into(), error, error.hint())
+    }
+
     /// Adds what may be done about it.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
@@ -60,13 +67,25 @@ impl fmt::Display for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::of(error.kind().into(), &error, error.hint())
+        Self::store(&error)
     }
 }
 
 impl From<SourceError> for Failure {
     fn from(error: SourceError) -> Self {
         Self::of(error.kind().into(), &error, error.hint())
+    }
+}
+
+impl From<LineError> for Failure {
+    fn from(error: LineError) -> Self {
+        Self::of(error.kind(), &error, error.hint())
+    }
+}
+
+impl From<PlainError> for Failure {
+    fn from(error: PlainError) -> Self {
+        Self::of(error.kind(), &error, error.hint())
     }
 }
 

@@ -52,7 +52,12 @@ fn every_message_of_the_daemon_is_explained_to_operators() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = std::fs::read_to_string(root.join("../../docs/operations.md")).expect("the page");
     let mut messages = 0;
-    for source in ["src/journal.rs", "src/daemon.rs"] {
+    for source in [
+        "src/journal.rs",
+        "src/daemon.rs",
+        "src/http/door.rs",
+        "src/http/tls.rs",
+    ] {
         let text = std::fs::read_to_string(root.join(source)).expect("a source");
         let code = text
             .lines()

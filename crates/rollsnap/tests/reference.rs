@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rollsnap::cli;
+use rollsnap::{cli, http};
 
 fn compare(page: &str, made: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -22,4 +22,9 @@ fn compare(page: &str, made: &str) {
 #[test]
 fn the_reference_of_the_command_line_is_what_the_program_says() {
     compare("cli.md", &cli::reference::page());
+}
+
+#[test]
+fn the_reference_of_the_metrics_is_what_the_program_says() {
+    compare("metrics.md", &http::metrics::reference::page());
 }

@@ -13,6 +13,7 @@ import struct
 import subprocess
 import sys
 import zipfile
+import zlib
 
 ROOT = os.path.dirname(os.path.abspath(__file__)) + "/../../.."
 CORPUS = ROOT + "/target/fuzz/corpus"
@@ -45,6 +46,31 @@ def zipped(plain, method, times=1):
     return out.getvalue()
 
 
+def record(form, *fields):
+    return struct.pack("<" + form, *fields)
+
+
+def ours(plain, state=None, row=20):
+    """As rollsnap writes it, with the table of its frames: crates/engine/src/codec/zip."""
+    out, directory = b"", b""
+    entries = [(b"/backup/n", plain)] + [(b"/etc/kubernetes/n.rkestate", state)] * (state is not None)
+    for name, content in entries:
+        deflate = zlib.compressobj(2, zlib.DEFLATED, -15)
+        frame = deflate.compress(content) + deflate.flush(zlib.Z_SYNC_FLUSH)
+        rows = [len(frame)] * (content != b"")
+        sizes = (zlib.crc32(content), len(frame) * len(rows) + 2, len(content))
+        table = record("HHB", 0x7372, 1 + 4 * len(rows), row) + record(f"{len(rows)}I", *rows)
+        common = record("HHHHH", 20, 8, 8, 0, 33)
+        directory += record("IH", 0x02014B50, 788) + common + record("III", *sizes)
+        directory += record("HHHHHII", len(name), len(table), 0, 0, 0, 0o100644 << 16, len(out))
+        directory += name + table
+        out += record("I", 0x04034B50) + common + record("IIIHH", 0, 0, 0, len(name), 0) + name
+        out += frame * len(rows) + b"\3\0" + record("IIII", 0x08074B50, *sizes)
+    count = len(entries)
+    end = record("IHHHHIIH", 0x06054B50, 0, 0, count, count, len(directory), len(out), 0)
+    return out + directory + end
+
+
 def database(number):
     """The one that an input without changes stands for."""
     put("structured", str(number), bytes([number]))
@@ -67,11 +93,19 @@ for number in range(7):
     put("image", name + ".zip", zipped(plain, zipfile.ZIP_DEFLATED))
     put("image", name + ".stored.zip", zipped(plain, zipfile.ZIP_STORED))
     put("image", name + ".two.zip", zipped(plain, zipfile.ZIP_DEFLATED, 2))
+    put("zip", name + ".two", zipped(plain, zipfile.ZIP_DEFLATED, 2))
+    put("zip", name, ours(plain))
+    put("zip", name + ".state", ours(plain, b"{}"))
 # A bomb of each kind: 32 MiB of zeros behind a meta page.
 bomb = database(0)[:-32] + bytes(32 << 20)
 put("image", "bomb.gz", gzip.compress(bomb, mtime=0))
 put("image", "bomb.zst", zstd(bomb))
 put("image", "bomb.zip", zipped(bomb, zipfile.ZIP_DEFLATED))
+
+put("zip", "empty", ours(b"", b"{}"))
+put("zip", "lies", ours(database(0), b"{}", 23))
+for path in glob.glob(ROOT + "/crates/engine/testdata/rke/*.zip"):
+    put("zip", os.path.basename(path), open(path, "rb").read())
 
 put("record", "record", bytes.fromhex("0a01611002180220012a0176300 7".replace(" ", "")))
 put("record", "revision", struct.pack(">Q", 2) + b"_" + struct.pack(">Q", 0))
@@ -83,6 +117,14 @@ put("index", "steps", bytes(range(40, 64)) * 20)
 put("index", "even", bytes([53]) * 2000)
 put("index", "changes", b"\x08\x00\x01\x10\x00\x80")
 put("index", "end", b"ROLLKEYS".rjust(56, b"\0"))
+
+# Beside these: the first segments of servers 3.4 and 3.5, without the zeros behind them.
+for number, text in enumerate([
+    "m1=http://127.0.0.1:2380", "a=http://[::1]:2380,a=http://h:1", "a=unix:///x",
+    "m1=https://10.0.0.1:2380,m2=https://10.0.0.2:2380,m3=https://10.0.0.3:2380",
+    "\x01meta\n\x02entry\n\x03state\n\x05snap",
+]):
+    put("log", f"text{number}", text.encode())
 
 for path in glob.glob(sys.argv[1] + "/*.pb") if len(sys.argv) > 1 else []:
     put("kube", os.path.basename(path), open(path, "rb").read())

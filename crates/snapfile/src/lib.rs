@@ -88,7 +88,7 @@ mod verify;
 pub use digest::{Digest, DigestTextError};
 pub use error::SnapshotError;
 pub use finding::Finding;
-pub use read_at::ReadAt;
+pub use read_at::{ReadAt, Stamp};
 pub use trailer::{Proof, Trailer, TrailerError, TrailerHasher};
 pub use verify::{
     Heed, Progress, Report, digest_at_end, has_meta, status, verify, verify_and_index,

@@ -57,6 +57,7 @@ pub async fn run_spool(store: &dyn SpoolStore) {
     spools::spools_are_read_back(store).await;
     spools::objects_are_read_at_any_place(store).await;
     spools::taken_names_are_refused(store).await;
+    spools::spools_replace_where_they_are_told_to(store).await;
     spools::given_up_spools_leave_nothing(store).await;
     clear(store).await;
 }

@@ -214,15 +214,12 @@ impl Store for Memory {
 
 #[async_trait]
 impl SpoolStore for Memory {
-    async fn spool(
-        &self,
-        name: &ObjectName,
-        _expected: Option<u64>,
-    ) -> Result<Box<dyn Spool>, StoreError> {
-        if self.held().objects.contains_key(name) {
+    async fn spool(&self, name: &ObjectName, terms: Terms) -> Result<Box<dyn Spool>, StoreError> {
+        let taken = Taken::by(terms);
+        if taken == Taken::Refuse && self.held().objects.contains_key(name) {
             return Err(self.taken("create", name));
         }
-        Ok(Box::new(Draft::new(self.clone(), name.clone())))
+        Ok(Box::new(Draft::new(self.clone(), name.clone(), taken)))
     }
 
     async fn open(&self, name: &ObjectName) -> Result<Box<dyn ReadBack>, StoreError> {

@@ -169,13 +169,10 @@ pub trait Upload: Send {
 pub trait SpoolStore: Store {
     /// Begins an object like [`Store::begin`], readable while it grows.
     ///
-    /// With `expected`, the bytes that will come, refuses at once when there is no room for them.
-    /// Refuses a name that is taken: nothing is ever overwritten by a spool.
-    async fn spool(
-        &self,
-        name: &ObjectName,
-        expected: Option<u64>,
-    ) -> Result<Box<dyn Spool>, StoreError>;
+    /// Refuses at once when there is no room for as many bytes as will come
+    /// [at most](Terms::at_most), where that is told, and a name that is taken, unless it
+    /// [replaces](Terms::replaces) what has it.
+    async fn spool(&self, name: &ObjectName, terms: Terms) -> Result<Box<dyn Spool>, StoreError>;
 
     /// Positioned reads of an object that is there, which stay possible when its name goes.
     async fn open(&self, name: &ObjectName) -> Result<Box<dyn ReadBack>, StoreError>;

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import contest
 import measure
+import puts
 import report
 from servers import Bucket, Etcd
 
@@ -119,9 +120,12 @@ def measure_all(world, options):
             }
         if size == options.size:
             results["bytes"] = bytes_sent
-            runs = in_turns(chosen, world, options)
+            runs = in_turns(chosen, world, options) if chosen else {}
             results["runs"] = {name: [vars(run) for run in done] for name, done in runs.items()}
             results["contest"] = report.summary(runs)
+            if not options.only or "puts" in options.only:
+                results["puts"] = puts.measure_all(world, options, say)
+                results["puts_table"] = puts.table(world, results["puts"])
             if not options.only:
                 results["idle"] = daemons(world)
     results["load_after"] = os.getloadavg()
@@ -190,6 +194,8 @@ def print_all(results):
           f" {results['load_after'][0]:.1f}\n")
     if results["contest"]:
         print(report.table(results["contest"], results["titles"]), "\n")
+    if results.get("puts_table"):
+        print(results["puts_table"], "\n")
     if results["memory"]:
         print("Peak memory by size:\n")
         print(report.memory_table(results["memory"]), "\n")
@@ -218,7 +224,7 @@ def build():
     cargo = ["cargo", "build", "--quiet", "--release", "--locked", "--package"]
     static = {**os.environ, "RUSTFLAGS": "-C target-feature=+crt-static"}
     subprocess.run([*cargo, "rollsnap", "--target", TRIPLE], cwd=ROOT, env=static, check=True)
-    bins = [word for name in ("drain", "fill", "certificates", "s3-server")
+    bins = [word for name in ("drain", "fill", "puts", "certificates", "s3-server")
             for word in ("--bin", name)]
     subprocess.run([*cargo, "rollsnap-testkit", *bins], cwd=ROOT, check=True)
     # Only the bench needs it, so the installation of the tests does without.
@@ -231,7 +237,7 @@ def parse():
     parser.add_argument("--size", type=size, default=size("1G"), help="database (default 1G)")
     parser.add_argument("--runs", type=int, default=5, help="rounds of the contest (default 5)")
     parser.add_argument("--only", type=lambda text: text.split(","), default=[],
-                        help="these contestants, such as drain,save,zstd, and no daemon")
+                        help="these contestants, such as drain,save,zstd or puts, and no daemon")
     parser.add_argument("--memory", type=sizes, default=sizes("100M,1G,4G"),
                         help="sizes to look at peak memory at (default 100M,1G,4G; '' for none)")
     parser.add_argument("--quiet", type=float, metavar="CORES",

@@ -2,8 +2,9 @@
 
 import os
 import shutil
+import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import measure
@@ -18,12 +19,15 @@ ZIP = (
 
 
 # What a script with Amazon's own client does: its defaults, ten parts of 8 MiB at a time.
-SDK = (
+CLIENT = (
     "import os, sys, boto3; boto3.client('s3', endpoint_url=os.environ['S3_ENDPOINT'],"
     " region_name='us-east-1', aws_access_key_id=os.environ['S3_ACCESS_KEY'],"
     " aws_secret_access_key=os.environ['S3_SECRET_KEY'])"
-    ".upload_file(sys.argv[1], os.environ['S3_BUCKET_NAME'], 'snapshot')"
 )
+SDK = CLIENT + ".upload_file(sys.argv[1], os.environ['S3_BUCKET_NAME'], 'snapshot')"
+# The other way: an object to a file.
+FETCH = CLIENT + ".download_file(os.environ['S3_BUCKET_NAME'], sys.argv[1], sys.argv[2])"
+BOOT = Path(__file__).with_name("boot.py")
 
 # The key of the first put of `fill`.
 FIRST_KEY = "/registry/persistentvolumeclaims/team-28/object-00000001"
@@ -38,6 +42,8 @@ class Contestant:
     steps: list
     # Whether it knows the bucket, which then tells what is stored. rollsnap uploads if it does.
     uploads: bool = False
+    # What is done before the clock starts.
+    before: list = field(default_factory=list)
 
 
 def contestants(world):
@@ -52,6 +58,8 @@ def contestants(world):
              "--certificates", world.etcd.certificates]
     copy = [world.tools / "rclone", "copyto", archive, f"bench:{BUCKET}/snapshot.zip",
             "--s3-no-check-bucket"]
+    boot = [sys.executable, "-B", BOOT, world.tools / "etcd-3.5", out / "etcd"]
+    to_bucket = [world.rollsnap, "upload", "--dir", world.kept, world.KEPT]
     return [
         Contestant("drain", "the stream to nothing (limit)", [drain]),
         Contestant("write", "dd of the same bytes, synced (limit)",
@@ -61,6 +69,9 @@ def contestants(world):
                    [[world.tools / "etcdctl-3.4", "snapshot", "save", snapshot]]),
         Contestant("save", "rollsnap save", [save]),
         Contestant("zstd", "rollsnap save --compression zstd", [[*save, "--compression", "zstd"]]),
+        Contestant("zip", "rollsnap save --compression zip", [[*save, "--compression", "zip"]]),
+        Contestant("etcdctl-zip", "etcdctl 3.5.1, then zip",
+                   [etcdctl, [sys.executable, "-c", ZIP, snapshot, archive]]),
         Contestant("s3", "rollsnap save --s3", [[*save, "--s3"]], uploads=True),
         Contestant("s3-zstd", "rollsnap save --s3 --compression zstd",
                    [[*save, "--s3", "--compression", "zstd"]], uploads=True),
@@ -80,7 +91,16 @@ def contestants(world):
                    [[world.tools / "etcdutl-3.5", "snapshot", "restore", world.sample,
                      "--data-dir", out / "etcd"]]),
         Contestant("restore", "rollsnap restore",
-                   [[world.rollsnap, "restore", world.sample, "--data-dir", out / "etcd"]]),
+                   [[world.rollsnap, "restore", "--no-safety", world.sample, "--data-dir", out / "etcd"]]),
+        Contestant("sdk-restore", "boto3, etcdutl 3.5.1 snapshot restore, etcd's first answer",
+                   [[world.python, "-c", FETCH, world.KEPT, snapshot],
+                    [world.tools / "etcdutl-3.5", "snapshot", "restore", snapshot,
+                     "--data-dir", out / "etcd"], boot],
+                   uploads=True, before=[to_bucket]),
+        Contestant("restore-s3", "rollsnap restore --from-s3, etcd's first answer",
+                   [[world.rollsnap, "restore", "--no-safety", world.KEPT, "--from-s3", "--dir", out / "none",
+                     "--data-dir", out / "etcd"], boot],
+                   uploads=True, before=[to_bucket]),
         Contestant("sdk", "etcdctl 3.5.1, then boto3",
                    [etcdctl, [world.python, "-c", SDK, snapshot]], uploads=True),
         Contestant("sequence", "etcdctl 3.5.1, then zip, then rclone",
@@ -92,6 +112,8 @@ def carry_out(contestant, world):
     """One run from a clean folder and an empty bucket to a clean folder and an empty bucket."""
     clean(world)
     env = world.environment(contestant.uploads)
+    for step in contestant.before:
+        subprocess.run(step, check=True, capture_output=True, env=env)
     total = None
     for step in contestant.steps:
         done = measure.run(step, env, world.folder, world.etcd, world.bucket, world.log)

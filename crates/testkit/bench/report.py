@@ -18,8 +18,8 @@ def summary(runs):
         row["rss"] = max(run.rss for run in done)
         row["runs"] = len(done)
         bases = (("drain", "wall"), ("etcdctl-3.5", "cpu"), ("etcdutl", "cpu"),
-                 ("sequence", "wall"), ("sdk", "wall"), ("etcdutl-restore", "cpu"),
-                 ("etcdutl-restore", "wall"))
+                 ("etcdctl-zip", "wall"), ("sequence", "wall"), ("sdk", "wall"),
+                 ("etcdutl-restore", "cpu"), ("etcdutl-restore", "wall"), ("sdk-restore", "wall"))
         for base, key in bases:
             if base in runs:
                 pairs = list(zip(done, runs[base]))
@@ -82,7 +82,9 @@ def targets(rows, memory, idle, binary, size):
         ("status: CPU / etcdutl 3.5", "status", "cpu_to_etcdutl", 1.0),
         ("restore: CPU / etcdutl 3.5", "restore", "cpu_to_etcdutl-restore", 0.5),
         ("restore: wall / etcdutl 3.5", "restore", "wall_to_etcdutl-restore", 1.0),
+        ("restore --from-s3: wall / boto3, etcdutl", "restore-s3", "wall_to_sdk-restore", 0.7),
         ("zstd: wall / drain", "zstd", "wall_to_drain", 1.30),
+        ("zip: wall / etcdctl, zip", "zip", "wall_to_etcdctl-zip", 0.6),
         ("save --s3: wall / sequence", "s3", "wall_to_sequence", 0.5),
         ("save --s3: wall / etcdctl, boto3", "s3", "wall_to_sdk", 0.7),
         ("save --s3, zstd: wall / sequence", "s3-zstd", "wall_to_sequence", 0.5),

@@ -1,85 +1,111 @@
-//! Compresses frames beside the stream, and proves each before it is kept.
+//! Packs frames beside the stream, and proves each before it is kept.
 
 use std::collections::VecDeque;
 use std::io;
 
 use bytes::{Bytes, BytesMut};
 use tokio::task::{JoinHandle, spawn_blocking};
-use zstd::bulk::{Compressor, Decompressor};
-use zstd::zstd_safe::compress_bound;
 
 use super::FRAME;
-
-/// Level 1 outruns etcd's stream on one core at five sixths of level 3's CPU, 6 % larger.
-const LEVEL: i32 = 1;
-
-/// Frames that are compressed at once. Memory: each holds its plain bytes, its compressed bytes
-/// and their decoding, at most 3 MiB, and a compressor of about 1 MiB.
-const AHEAD: usize = 2;
+use super::packing::{Pack, Unpack};
 
 /// Where the buffers of all frames lie. Above 32 MiB a block is no part of glibc's heaps, which
 /// would keep it for ever, but goes back to the system after the save (mallopt(3)). What is not
 /// touched takes no memory.
 const SLAB: usize = 33 << 20;
 
-/// A queue of frames on their way through the compressor, in order.
+/// Cuts a stream into frames and sends them through the packer, in order.
 ///
-/// All buffers of a frame's size are made once and used again.
-#[derive(Default)]
-pub(super) struct Frames {
-    running: VecDeque<JoinHandle<io::Result<Done>>>,
-    idle: Vec<Worker>,
+/// Memory: of each frame in flight its plain bytes, its packed bytes and their unpacking, at most
+/// 3 MiB, and a packer of about 1 MiB; and the frame that is being filled. All buffers of a
+/// frame's size are made once and used again.
+pub(super) struct Frames<P: Pack> {
+    filling: BytesMut,
+    running: VecDeque<JoinHandle<io::Result<Done<P>>>>,
+    idle: Vec<Worker<P>>,
     /// Emptied, for the next frames.
     buffers: Vec<BytesMut>,
     /// What no buffer was cut from yet.
     slab: BytesMut,
 }
 
-/// One compressed frame.
-pub(super) struct Frame {
+/// One packed frame.
+pub(super) struct Frame<P: Pack> {
     /// The bytes to keep.
     pub(super) bytes: Bytes,
-    /// The number of bytes they decode to.
+    /// The number of bytes they unpack to.
     pub(super) plain: usize,
+    /// What the format tells of them.
+    pub(super) note: P::Note,
 }
 
-struct Done {
-    frame: Frame,
-    worker: Worker,
+struct Done<P: Pack> {
+    frame: Frame<P>,
+    worker: Worker<P>,
     buffer: BytesMut,
 }
 
-struct Worker {
-    compressor: Compressor<'static>,
-    decompressor: Decompressor<'static>,
-    compressed: BytesMut,
-    decoded: BytesMut,
+struct Worker<P: Pack> {
+    packer: P,
+    unpacker: P::Unpack,
+    packed: BytesMut,
+    unpacked: BytesMut,
 }
 
-impl Frames {
-    /// An empty buffer with room for a frame, to be filled and pushed.
-    pub(super) fn buffer(&mut self) -> BytesMut {
-        let used = self.buffers.pop();
-        used.unwrap_or_else(|| self.cut(FRAME))
-    }
-
-    fn cut(&mut self, len: usize) -> BytesMut {
-        if self.slab.capacity() < len {
-            self.slab = BytesMut::with_capacity(SLAB);
+impl<P: Pack> Default for Frames<P> {
+    fn default() -> Self {
+        Self {
+            filling: BytesMut::new(),
+            running: VecDeque::new(),
+            idle: Vec::new(),
+            buffers: Vec::new(),
+            slab: BytesMut::new(),
         }
-        self.slab.split_off(self.slab.capacity() - len)
+    }
+}
+
+impl<P: Pack> Frames<P> {
+    /// Takes bytes until a frame is done, which is returned, or until none are left.
+    pub(super) async fn take(&mut self, bytes: &mut &[u8]) -> io::Result<Option<Frame<P>>> {
+        while !bytes.is_empty() {
+            if self.filling.capacity() == 0 {
+                let used = self.buffers.pop();
+                self.filling = used.unwrap_or_else(|| self.cut(FRAME));
+            }
+            let room = FRAME - self.filling.len();
+            let (now, later) = bytes.split_at(bytes.len().min(room));
+            self.filling.extend_from_slice(now);
+            *bytes = later;
+            if self.filling.len() == FRAME
+                && let Some(frame) = self.push().await?
+            {
+                return Ok(Some(frame));
+            }
+        }
+        Ok(None)
     }
 
-    /// Begins a frame of at most [`FRAME`] bytes. Returns the oldest one if the queue is full.
-    pub(super) async fn push(&mut self, plain: BytesMut) -> io::Result<Option<Frame>> {
-        let done = if self.running.len() < AHEAD {
+    /// Ends the stream: returns its last frames, and `None` when all are done. Another may follow.
+    pub(super) async fn end(&mut self) -> io::Result<Option<Frame<P>>> {
+        if !self.filling.is_empty()
+            && let Some(frame) = self.push().await?
+        {
+            return Ok(Some(frame));
+        }
+        self.next().await
+    }
+
+    /// Begins to pack what was filled. Returns the oldest frame if the queue is full.
+    async fn push(&mut self) -> io::Result<Option<Frame<P>>> {
+        let plain = std::mem::take(&mut self.filling);
+        let done = if self.running.len() < P::AHEAD {
             None
         } else {
             self.next().await?
         };
         let worker = match self.idle.pop() {
             Some(worker) => worker,
-            None => Worker::new(self.cut(compress_bound(FRAME)), self.cut(FRAME))?,
+            None => Worker::new(self.cut(P::room()), self.cut(FRAME))?,
         };
         self.running
             .push_back(spawn_blocking(move || worker.run(plain)));
@@ -87,7 +113,7 @@ impl Frames {
     }
 
     /// Waits for the oldest frame; `None` when all are done.
-    pub(super) async fn next(&mut self) -> io::Result<Option<Frame>> {
+    async fn next(&mut self) -> io::Result<Option<Frame<P>>> {
         let Some(task) = self.running.pop_front() else {
             return Ok(None);
         };
@@ -97,33 +123,34 @@ impl Frames {
         self.buffers.push(done.buffer);
         Ok(Some(done.frame))
     }
+
+    fn cut(&mut self, len: usize) -> BytesMut {
+        if self.slab.capacity() < len {
+            self.slab = BytesMut::with_capacity(SLAB);
+        }
+        self.slab.split_off(self.slab.capacity() - len)
+    }
 }
 
-impl Worker {
-    fn new(mut compressed: BytesMut, mut decoded: BytesMut) -> io::Result<Self> {
-        let mut compressor = Compressor::new(LEVEL)?;
-        compressor.include_checksum(true)?;
-        compressed.resize(compressed.capacity(), 0);
-        decoded.resize(decoded.capacity(), 0);
+impl<P: Pack> Worker<P> {
+    fn new(mut packed: BytesMut, mut unpacked: BytesMut) -> io::Result<Self> {
+        packed.resize(packed.capacity(), 0);
+        unpacked.resize(unpacked.capacity(), 0);
         Ok(Self {
-            compressor,
-            decompressor: Decompressor::new()?,
-            compressed,
-            decoded,
+            packer: P::new()?,
+            unpacker: P::Unpack::new()?,
+            packed,
+            unpacked,
         })
     }
 
-    /// Compresses, decodes and compares: what is kept gives back exactly etcd's bytes, whatever
-    /// memory or library did to it.
-    fn run(mut self, plain: BytesMut) -> io::Result<Done> {
-        let len = self
-            .compressor
-            .compress_to_buffer(&plain[..], &mut self.compressed[..])?;
-        let compressed = &self.compressed[..len];
-        let len = self
-            .decompressor
-            .decompress_to_buffer(compressed, &mut self.decoded[..])?;
-        if self.decoded[..len] != plain {
+    /// Packs, unpacks and compares: what is kept gives back exactly etcd's bytes, whatever memory
+    /// or library did to it.
+    fn run(mut self, plain: BytesMut) -> io::Result<Done<P>> {
+        let (len, note) = self.packer.pack(&plain, &mut self.packed)?;
+        let packed = &self.packed[..len];
+        let len = self.unpacker.unpack(packed, &mut self.unpacked[..])?;
+        if self.unpacked[..len] != plain {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 "a compressed frame does not decode to what went in",
@@ -131,8 +158,9 @@ impl Worker {
         }
         Ok(Done {
             frame: Frame {
-                bytes: Bytes::copy_from_slice(compressed),
+                bytes: Bytes::copy_from_slice(packed),
                 plain: plain.len(),
+                note,
             },
             worker: self,
             buffer: plain,

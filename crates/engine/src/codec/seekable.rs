@@ -13,10 +13,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rollsnap_snapfile::ReadAt;
 use rollsnap_store::ReadBack;
-use zstd::bulk::Decompressor;
 use zstd::zstd_safe::compress_bound;
 
-use super::{Codec, FRAME};
+use super::packing::{Deflate, Inflate, Pack, Unpack, Unzstd};
+use super::{Codec, FRAME, number, zip};
 
 const SKIPPABLE: u32 = 0x184D_2A5E;
 const SEEKABLE: u32 = 0x8F92_EAB1;
@@ -69,29 +69,31 @@ pub(super) fn at_most(plain: u64) -> u64 {
 }
 
 /// Stored bytes as the plain bytes they stand for, readable at any place.
-pub fn pages(stored: Box<dyn ReadBack>, codec: Codec) -> io::Result<Box<dyn ReadAt>> {
-    Ok(match codec {
-        Codec::None => Box::new(Plain(stored)),
-        Codec::Zstd => Box::new(Seekable::open(Arc::new(Plain(stored)))?),
-    })
+pub fn pages(stored: Box<dyn ReadBack>, codec: Codec) -> io::Result<Arc<dyn ReadAt>> {
+    seekable(Arc::new(crate::plain::AtAnyPlace(stored)), codec)
 }
 
-struct Plain(Box<dyn ReadBack>);
-
-impl ReadAt for Plain {
-    fn size(&self) -> io::Result<u64> {
-        self.0.size()
-    }
-
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        self.0.read_at(offset, buf)
+/// Stored bytes of ours as the plain bytes they stand for. That the table is of another form than
+/// ours is an error of kind `InvalidData` here: it was altered.
+pub(crate) fn seekable(stored: Arc<dyn ReadAt>, codec: Codec) -> io::Result<Arc<dyn ReadAt>> {
+    let frames = match codec {
+        Codec::None => return Ok(stored),
+        Codec::Zstd => Seekable::open(stored),
+        Codec::Zip => Seekable::open_zip(stored),
+    };
+    match frames {
+        Ok(frames) => Ok(Arc::new(frames)),
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+            Err(io::Error::new(io::ErrorKind::InvalidData, error))
+        }
+        Err(error) => Err(error),
     }
 }
 
 /// A compressed snapshot, decoded frame by frame as it is read.
 ///
-/// Memory: the table (32 bytes a MiB, 4 MiB at most), eight decoded frames (8 MiB) and a
-/// compressed one (1 MiB).
+/// Memory: the table (32 bytes a MiB, 4 MiB at most), decoded frames of 8 MiB together and a
+/// compressed one (1 MiB, of a zip above 15 GiB up to 8).
 pub struct Seekable {
     stored: Arc<dyn ReadAt>,
     frames: Vec<Frame>,
@@ -108,15 +110,16 @@ struct Frame {
 }
 
 struct Decoder {
-    decompressor: Decompressor<'static>,
+    unpacker: Box<dyn Unpack>,
     compressed: Vec<u8>,
     /// Frames by their index, the one read last at the end.
     held: Vec<(usize, Vec<u8>)>,
+    most_held: usize,
 }
 
 impl Seekable {
-    /// Whether the bytes end as a table of ours does. Only [`open`](Self::open) tells whether it
-    /// can be true.
+    /// Whether the bytes end as a table of ours for Zstandard does. Only [`open`](Self::open)
+    /// tells whether it can be true.
     pub fn has_table(stored: &dyn ReadAt) -> io::Result<bool> {
         let size = stored.size()?;
         let mut footer = [0; FOOTER];
@@ -127,72 +130,130 @@ impl Seekable {
         Ok(footer[4] == 0 && number(&footer[5..]) == SEEKABLE)
     }
 
-    /// Reads the table. Sizes that cannot be true are an error of kind `InvalidData`; a table of
-    /// another writer, whose frames are larger or have checksums of their own, is one of kind
-    /// `Unsupported`: such a file is decoded from its beginning.
-    pub fn open(stored: Arc<dyn ReadAt>) -> io::Result<Self> {
-        let size = stored.size()?;
-        let mut footer = [0; FOOTER];
-        let rows_end = size
-            .checked_sub(FOOTER as u64)
-            .ok_or_else(|| broken("is too short"))?;
-        stored.read_at(rows_end, &mut footer)?;
-        let (count, rest) = footer.split_at(4);
-        let (flags, magic) = rest.split_at(1);
-        if number(magic) != SEEKABLE {
-            return Err(broken("has no table of frames at its end"));
+    /// Whether the bytes are a zip with a table that fits it.
+    pub fn has_zip_table(stored: &dyn ReadAt) -> io::Result<bool> {
+        match zip::frames(stored) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(false),
+            Err(error) => Err(error),
         }
-        if flags != [0] {
-            return Err(foreign("has a table of another form"));
-        }
-        let count = u64::from(number(count));
-        if count > MOST_FRAMES {
-            return Err(foreign("has more frames than are ever written"));
-        }
-        let rows_len = count * ROW as u64;
-        let (rows_start, header_start) = rows_end
-            .checked_sub(rows_len)
-            .and_then(|start| Some((start, start.checked_sub(HEADER as u64)?)))
-            .ok_or_else(|| broken("is cut"))?;
-        let mut header = [0; HEADER];
-        stored.read_at(header_start, &mut header)?;
-        let (magic, content) = header.split_at(4);
-        if number(magic) != SKIPPABLE || u64::from(number(content)) != rows_len + FOOTER as u64 {
-            return Err(broken("has a table that does not begin where it should"));
-        }
-        let mut rows = vec![0; usize::try_from(rows_len).map_err(io::Error::other)?];
-        stored.read_at(rows_start, &mut rows)?;
+    }
 
-        let mut frames = Vec::with_capacity(rows.len() / ROW);
-        let (mut offset, mut plain_offset) = (0, 0);
-        for row in rows.chunks_exact(ROW) {
-            let (len, plain_len) = row.split_at(4);
-            let (len, plain_len) = (number(len), number(plain_len));
-            if plain_len as usize > FRAME || len as usize > compress_bound(FRAME) {
+    /// Reads the table of [`Codec::Zstd`]. Sizes that cannot be true are an error of kind
+    /// `InvalidData`; a table of another writer, whose frames are larger or have checksums of
+    /// their own, is one of kind `Unsupported`: such a file is decoded from its beginning.
+    pub fn open(stored: Arc<dyn ReadAt>) -> io::Result<Self> {
+        let sizes = zstd_table(&*stored)?;
+        Ok(Self::of(stored, 0, &sizes, Box::new(Unzstd::new()?), HELD))
+    }
+
+    /// Reads the table of [`Codec::Zip`]. A zip without one that fits it is an error of kind
+    /// `Unsupported`.
+    ///
+    /// A zip has one checksum for all of a snapshot, and here none is looked at.
+    pub fn open_zip(stored: Arc<dyn ReadAt>) -> io::Result<Self> {
+        let rows = zip::frames(&*stored)?;
+        let most = Deflate::at_most(FRAME) * (rows.row / FRAME);
+        let last = rows.packed.len().saturating_sub(1) as u64 * rows.row as u64;
+        let mut sizes = Vec::with_capacity(rows.packed.len());
+        for (index, packed) in rows.packed.iter().enumerate() {
+            let plain = if index + 1 < rows.packed.len() {
+                u32::try_from(rows.row)
+            } else {
+                u32::try_from(rows.plain - last)
+            };
+            if *packed as usize > most {
                 return Err(foreign("has a frame larger than any is written"));
             }
-            frames.push(Frame {
+            sizes.push((*packed, plain.map_err(io::Error::other)?));
+        }
+        let most_held = (HELD * FRAME / rows.row).max(1);
+        let unpacker = Box::new(Inflate::new()?);
+        Ok(Self::of(stored, rows.start, &sizes, unpacker, most_held))
+    }
+
+    /// Frames of these sizes, compressed and plain, the first at `offset`.
+    fn of(
+        stored: Arc<dyn ReadAt>,
+        mut offset: u64,
+        sizes: &[(u32, u32)],
+        unpacker: Box<dyn Unpack>,
+        most_held: usize,
+    ) -> Self {
+        let mut plain_offset = 0;
+        let frames = sizes.iter().map(|&(len, plain_len)| {
+            let frame = Frame {
                 offset,
                 len,
                 plain_offset,
                 plain_len,
-            });
+            };
             offset += u64::from(len);
             plain_offset += u64::from(plain_len);
-        }
-        if offset != header_start {
-            return Err(broken("has a table that does not fit its frames"));
-        }
-        Ok(Self {
+            frame
+        });
+        Self {
             stored,
-            frames,
+            frames: frames.collect(),
             decoder: Mutex::new(Decoder {
-                decompressor: Decompressor::new()?,
+                unpacker,
                 compressed: Vec::new(),
-                held: Vec::with_capacity(HELD),
+                held: Vec::with_capacity(most_held),
+                most_held,
             }),
-        })
+        }
     }
+}
+
+/// The compressed and the plain size of every frame, by the table at the end.
+fn zstd_table(stored: &dyn ReadAt) -> io::Result<Vec<(u32, u32)>> {
+    let size = stored.size()?;
+    let mut footer = [0; FOOTER];
+    let rows_end = size
+        .checked_sub(FOOTER as u64)
+        .ok_or_else(|| broken("is too short"))?;
+    stored.read_at(rows_end, &mut footer)?;
+    let (count, rest) = footer.split_at(4);
+    let (flags, magic) = rest.split_at(1);
+    if number(magic) != SEEKABLE {
+        return Err(broken("has no table of frames at its end"));
+    }
+    if flags != [0] {
+        return Err(foreign("has a table of another form"));
+    }
+    let count = u64::from(number(count));
+    if count > MOST_FRAMES {
+        return Err(foreign("has more frames than are ever written"));
+    }
+    let rows_len = count * ROW as u64;
+    let (rows_start, header_start) = rows_end
+        .checked_sub(rows_len)
+        .and_then(|start| Some((start, start.checked_sub(HEADER as u64)?)))
+        .ok_or_else(|| broken("is cut"))?;
+    let mut header = [0; HEADER];
+    stored.read_at(header_start, &mut header)?;
+    let (magic, content) = header.split_at(4);
+    if number(magic) != SKIPPABLE || u64::from(number(content)) != rows_len + FOOTER as u64 {
+        return Err(broken("has a table that does not begin where it should"));
+    }
+    let mut rows = vec![0; usize::try_from(rows_len).map_err(io::Error::other)?];
+    stored.read_at(rows_start, &mut rows)?;
+
+    let mut sizes = Vec::with_capacity(rows.len() / ROW);
+    let mut all = 0;
+    for row in rows.chunks_exact(ROW) {
+        let (len, plain_len) = row.split_at(4);
+        let (len, plain_len) = (number(len), number(plain_len));
+        if plain_len as usize > FRAME || len as usize > compress_bound(FRAME) {
+            return Err(foreign("has a frame larger than any is written"));
+        }
+        all += u64::from(len);
+        sizes.push((len, plain_len));
+    }
+    if all != header_start {
+        return Err(broken("has a table that does not fit its frames"));
+    }
+    Ok(sizes)
 }
 
 impl Decoder {
@@ -202,7 +263,7 @@ impl Decoder {
         let found = if let Some(place) = place {
             self.held.remove(place)
         } else {
-            let used = (self.held.len() == HELD).then(|| self.held.remove(0).1);
+            let used = (self.held.len() == self.most_held).then(|| self.held.remove(0).1);
             let plain = self.decode(stored, frame, used.unwrap_or_default())?;
             (index, plain)
         };
@@ -219,13 +280,12 @@ impl Decoder {
     ) -> io::Result<Vec<u8>> {
         self.compressed.resize(frame.len as usize, 0);
         stored.read_at(frame.offset, &mut self.compressed)?;
-        let plain_len = frame.plain_len as usize;
-        plain.clear();
-        plain.reserve_exact(plain_len);
-        self.decompressor
-            .decompress_to_buffer(&self.compressed, &mut plain)
+        plain.resize(frame.plain_len as usize, 0);
+        let len = self
+            .unpacker
+            .unpack(&self.compressed, &mut plain)
             .map_err(|error| broken(&format!("has a frame that does not decode: {error}")))?;
-        if plain.len() != plain_len {
+        if len != plain.len() {
             return Err(broken("has a frame of another size than its table tells"));
         }
         Ok(plain)
@@ -264,13 +324,6 @@ impl ReadAt for Seekable {
         }
         Ok(())
     }
-}
-
-fn number(bytes: &[u8]) -> u32 {
-    bytes
-        .iter()
-        .rev()
-        .fold(0, |number, byte| number << 8 | u32::from(*byte))
 }
 
 fn broken(what: &str) -> io::Error {

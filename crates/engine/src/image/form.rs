@@ -19,6 +19,8 @@ pub enum Form {
     Gzip,
     /// A zip with the snapshot in it.
     Zip,
+    /// A zip with a table of the snapshot's frames.
+    SeekableZip,
 }
 
 impl Form {
@@ -28,14 +30,14 @@ impl Form {
             Self::Raw => "raw",
             Self::Seekable | Self::Zstd => "zstd",
             Self::Gzip => "gzip",
-            Self::Zip => "zip",
+            Self::Zip | Self::SeekableZip => "zip",
         }
     }
 
     /// Whether pages can be read from the stored bytes without the rest. Of a table that another
     /// program wrote it is only a guess.
     pub fn is_seekable(self) -> bool {
-        matches!(self, Self::Raw | Self::Seekable)
+        matches!(self, Self::Raw | Self::Seekable | Self::SeekableZip)
     }
 
     /// Looks at both ends of the bytes.
@@ -45,13 +47,15 @@ impl Form {
             return Ok(Self::Raw);
         }
         stored.read_at(0, &mut head)?;
-        match Self::of_head(&head) {
-            Self::Zstd if Seekable::has_table(stored)? => Ok(Self::Seekable),
-            form => Ok(form),
-        }
+        Ok(match Self::of_head(&head) {
+            Self::Zstd if Seekable::has_table(stored)? => Self::Seekable,
+            Self::Zip if Seekable::has_zip_table(stored)? => Self::SeekableZip,
+            form => form,
+        })
     }
 
-    /// What begins so. Never [`Seekable`](Self::Seekable), which only the end tells.
+    /// What begins so. Never [`Seekable`](Self::Seekable) nor
+    /// [`SeekableZip`](Self::SeekableZip), which only the end tells.
     ///
     /// No database begins with any of these: its first bytes are the number of its first page, 0.
     /// Zstandard: RFC 8878, 3.1.1 and 3.1.2 (skippable frames); gzip: RFC 1952, 2.3.1; zip:

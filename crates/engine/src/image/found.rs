@@ -31,7 +31,10 @@ pub async fn find(store: &dyn Store, name: &str) -> Result<Option<Found>, StoreE
         let is_it = |object: &&ObjectInfo| {
             let rest = object.name.as_str().strip_prefix(name);
             let beside = Part::of(&object.name);
-            let is_beside = matches!(beside, Some(Part::Manifest(_) | Part::Index(_)));
+            let is_beside = matches!(
+                beside,
+                Some(Part::Manifest(_) | Part::Index(_) | Part::Bundle)
+            );
             rest == Some(extension) && !is_beside
         };
         let Some(object) = objects.iter().find(is_it) else {

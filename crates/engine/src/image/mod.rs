@@ -6,12 +6,14 @@
 //! | as etcd sent it | none of the below | where it is |
 //! | zstd in frames with a table, as [`Codec::Zstd`](crate::Codec) | its table at the end | frame by frame, or unpacked |
 //! | zstd, gzip | its first bytes | unpacked |
+//! | zip with a table of its frames, as [`Codec::Zip`](crate::Codec) | its directory | frame by frame, or unpacked |
 //! | zip, as RKE's sidecar writes it | its first bytes | unpacked |
 //!
 //! Names tell nothing: RKE's v0.1.29 called its zips `.gz`. What is unpacked lies in a file
 //! without a name ([`Scratch`]), bounded by the room there, and only after its first pages have
 //! shown that it is a database: what was made to fill a disk ends there.
 
+mod download;
 mod error;
 mod form;
 mod found;
@@ -26,13 +28,13 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use rollsnap_snapfile::Digest;
-pub use rollsnap_snapfile::ReadAt;
+pub use rollsnap_snapfile::{ReadAt, Stamp};
 use rollsnap_store::{ObjectInfo, Store};
 use tokio::runtime::Handle;
 
 use crate::codec::Seekable;
 
-use remote::Download;
+use download::Download;
 use sequence::Sequence;
 use unpack::Unpacked;
 
@@ -43,6 +45,7 @@ pub use found::{Found, find, look};
 pub use remote::Remote;
 pub(crate) use remote::read as fetch;
 pub use scratch::Scratch;
+pub use zip::state_in;
 
 /// How much of a snapshot will be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +56,31 @@ pub enum Access {
     All,
 }
 
+/// How a snapshot will be read, and what it is called where that is known: of several files in a
+/// zip it is the one of that name.
+#[derive(Debug, Clone, Copy)]
+pub struct Want<'a> {
+    access: Access,
+    name: Option<&'a str>,
+}
+
+impl Access {
+    /// To the snapshot that is kept in a file or object of this name.
+    pub fn of(self, object: &str) -> Want<'_> {
+        let name = object.strip_suffix(".zip").or(object.strip_suffix(".gz"));
+        Want {
+            access: self,
+            name: Some(name.unwrap_or(object)),
+        }
+    }
+}
+
+impl From<Access> for Want<'_> {
+    fn from(access: Access) -> Self {
+        Self { access, name: None }
+    }
+}
+
 /// Hears how many of how many stored bytes have been read, of 0 where nobody knows how many there
 /// are; may stop the work.
 pub type Heed<'a> = dyn FnMut(u64, u64) -> ControlFlow<()> + 'a;
@@ -61,7 +89,7 @@ pub type Heed<'a> = dyn FnMut(u64, u64) -> ControlFlow<()> + 'a;
 ///
 /// Memory: nothing of its own where the bytes are read in place or unpacked, 13 MiB where frames
 /// are decoded as they are read. While unpacking, a buffer of 256 KiB and the window of the
-/// format: 32 KiB for zip and gzip, 1 MiB for what rollsnap wrote, up to 128 MiB for what
+/// format: 32 KiB for zip and gzip, 1 MiB for zstd that rollsnap wrote, up to 128 MiB for what
 /// `zstd --ultra` or `--long` wrote.
 #[derive(Clone)]
 pub struct Image {
@@ -81,19 +109,25 @@ impl Image {
     /// # Errors
     /// Bytes in the form as etcd sent them are not looked at: whether they are a database is for
     /// the reader to find. What must be unpacked is refused when it is none.
-    pub fn open(
+    pub fn open<'a>(
         stored: Arc<dyn ReadAt>,
-        access: Access,
+        want: impl Into<Want<'a>>,
         scratch: &Scratch,
         heed: &mut Heed<'_>,
     ) -> Result<Self, ImageError> {
+        let Want { access, name } = want.into();
         let form = Form::of(&*stored).map_err(ImageError::Read)?;
         let stored_size = stored.size().map_err(ImageError::Read)?;
         if form == Form::Raw {
             return Self::new(stored, form, stored_size);
         }
-        if form == Form::Seekable {
-            match Seekable::open(Arc::clone(&stored)) {
+        let frames = match form {
+            Form::Seekable => Some(Seekable::open(Arc::clone(&stored))),
+            Form::SeekableZip => Some(Seekable::open_zip(Arc::clone(&stored))),
+            _ => None,
+        };
+        if let Some(frames) = frames {
+            match frames {
                 Ok(frames) => {
                     let size = frames.size().map_err(ImageError::Read)?;
                     if access == Access::Few || !scratch.has_room(size) {
@@ -105,12 +139,12 @@ impl Image {
                 Err(error) => return Err(error::decoding(error)),
             }
         }
-        if form == Form::Zip {
-            let file = zip::unpack(&*stored, scratch, heed)?;
+        if matches!(form, Form::Zip | Form::SeekableZip) {
+            let file = zip::unpack(&*stored, name, scratch, heed)?;
             return Self::new(Arc::new(file), form, stored_size);
         }
         let mut sequence = Sequence::new(&*stored).map_err(ImageError::Read)?;
-        let unpacked = unpack::stream(&mut sequence, Some(stored_size), scratch, heed)?;
+        let unpacked = unpack::stream(&mut sequence, Some(stored_size), name, scratch, heed)?;
         Self::of_unpacked(Unpacked { form, ..unpacked })
     }
 
@@ -123,14 +157,15 @@ impl Image {
         scratch: &Scratch,
         heed: &mut Heed<'_>,
     ) -> Result<Self, ImageError> {
-        Self::of_unpacked(unpack::stream(source, expected, scratch, heed)?)
+        Self::of_unpacked(unpack::stream(source, expected, None, scratch, heed)?)
     }
 
     /// Opens an object of a store that is far away. Blocks on `runtime`, so it is for a thread for
     /// blocking work, as is every read of the image.
     ///
     /// With [`Access::Few`] only the blocks that are read are fetched, where they can be sought
-    /// ([`Remote`], 9 MiB of memory more); everything else is fetched once, as one stream.
+    /// ([`Remote`], 9 MiB of memory more); everything else is fetched once, in parts that come
+    /// together (16 MiB more while it comes).
     pub fn of_object(
         store: &Arc<dyn Store>,
         object: &ObjectInfo,
@@ -139,15 +174,16 @@ impl Image {
         scratch: &Scratch,
         heed: &mut Heed<'_>,
     ) -> Result<Self, ImageError> {
+        let want = access.of(object.name.as_str());
         if access == Access::Few {
             let remote = Remote::new(Arc::clone(store), object.clone(), runtime.clone());
             if Form::of(&remote).map_err(ImageError::Read)?.is_seekable() {
-                return Self::open(Arc::new(remote), access, scratch, heed);
+                return Self::open(Arc::new(remote), want, scratch, heed);
             }
         }
-        let mut source = Download::begin(&**store, object, runtime.clone())
-            .map_err(|error| ImageError::Read(io::Error::other(error)))?;
-        Self::of_stream(&mut source, Some(object.size), scratch, heed)
+        let mut source = Download::begin(Arc::clone(store), object.clone(), runtime.clone());
+        let (size, name) = (Some(object.size), want.name);
+        Self::of_unpacked(unpack::stream(&mut source, size, name, scratch, heed)?)
     }
 
     fn new(plain: Arc<dyn ReadAt>, form: Form, stored_size: u64) -> Result<Self, ImageError> {

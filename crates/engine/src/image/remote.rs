@@ -1,4 +1,4 @@
-//! An object of a store: read in blocks as they are asked for, or as one stream.
+//! An object of a store, read in blocks as they are asked for.
 
 use std::io;
 use std::ops::Range;
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use rollsnap_snapfile::ReadAt;
-use rollsnap_store::{BoxRead, ErrorKind, ObjectInfo, Store, StoreError};
+use rollsnap_store::{ErrorKind, ObjectInfo, Store, StoreError};
 use tokio::runtime::Handle;
 
 /// Bytes asked for at least: the way to a bucket and back costs as much as the next 128 KiB do.
@@ -64,27 +64,38 @@ pub(crate) async fn read(
     object: &ObjectInfo,
     range: Range<u64>,
 ) -> Result<Bytes, StoreError> {
+    let bytes = read_into(Vec::new(), store, object, range).await?;
+    Ok(bytes.into())
+}
+
+/// The same, in place of what is in `bytes`.
+pub(super) async fn read_into(
+    mut bytes: Vec<u8>,
+    store: &dyn Store,
+    object: &ObjectInfo,
+    range: Range<u64>,
+) -> Result<Vec<u8>, StoreError> {
     let len = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
-    let mut bytes = Vec::with_capacity(len);
+    bytes.clear();
+    bytes.reserve_exact(len);
     let mut pieces = store.read_part(object, range).await?;
     while let Some(piece) = pieces.try_next().await? {
-        bytes.extend_from_slice(&piece);
-        if bytes.len() > len {
-            break;
+        if piece.len() > len - bytes.len() {
+            let message = format!("more than the {len} bytes came that were asked for");
+            return Err(miscounted(store, object, message));
         }
+        bytes.extend_from_slice(&piece);
     }
     if bytes.len() == len {
-        return Ok(bytes.into());
+        return Ok(bytes);
     }
     let message = format!("{} bytes came where {len} were asked for", bytes.len());
+    Err(miscounted(store, object, message))
+}
+
+fn miscounted(store: &dyn Store, object: &ObjectInfo, message: String) -> StoreError {
     let (location, name) = (store.location(), &object.name);
-    Err(StoreError::new(
-        ErrorKind::Corrupt,
-        "read",
-        location,
-        name,
-        message,
-    ))
+    StoreError::new(ErrorKind::Corrupt, "read", location, name, message)
 }
 
 impl Held {
@@ -139,41 +150,5 @@ impl ReadAt for Remote {
             filled += len;
         }
         Ok(())
-    }
-}
-
-/// An object as a stream. Blocks as [`Remote`] does.
-pub(super) struct Download {
-    pieces: BoxRead,
-    piece: Bytes,
-    runtime: Handle,
-}
-
-impl Download {
-    pub(super) fn begin(
-        store: &dyn Store,
-        object: &ObjectInfo,
-        runtime: Handle,
-    ) -> Result<Self, StoreError> {
-        Ok(Self {
-            pieces: runtime.block_on(store.read(&object.name, None))?,
-            piece: Bytes::new(),
-            runtime,
-        })
-    }
-}
-
-impl io::Read for Download {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        while self.piece.is_empty() {
-            let next = self.runtime.block_on(self.pieces.try_next());
-            match next.map_err(io::Error::other)? {
-                Some(piece) => self.piece = piece,
-                None => return Ok(0),
-            }
-        }
-        let now = self.piece.split_to(self.piece.len().min(buf.len()));
-        buf[..now.len()].copy_from_slice(&now);
-        Ok(now.len())
     }
 }

@@ -49,7 +49,7 @@ impl Scratch {
 
     /// Bytes that may be taken: what an ordinary user may, less what is left to others. A scratch
     /// file that fills a node's disk would stop its etcd.
-    fn room(&self) -> Result<u64, ImageError> {
+    pub(crate) fn room(&self) -> Result<u64, ImageError> {
         let space = Space::of(&self.dir).map_err(|error| self.fault(error))?;
         let room = |Space { free, all }| free.saturating_sub((all / 20).min(MOST_SPARED));
         Ok(space.map_or(u64::MAX, room))

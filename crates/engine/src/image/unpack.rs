@@ -47,10 +47,11 @@ pub(super) struct Unpacked {
     pub(super) digest: Option<Digest>,
 }
 
-/// Unpacks a stream.
+/// Unpacks a stream, of a zip the snapshot of this name.
 pub(super) fn stream(
     source: &mut dyn Read,
     expected: Option<u64>,
+    name: Option<&str>,
     scratch: &Scratch,
     heed: &mut Heed<'_>,
 ) -> Result<Unpacked, ImageError> {
@@ -84,9 +85,9 @@ pub(super) fn stream(
             plain.window_log_max(WINDOW_LOG).map_err(decoding)?;
             write(&mut plain, database, None, scratch, &mut told)?
         }
-        Form::Zip => {
+        Form::Zip | Form::SeekableZip => {
             let file = write(&mut { source }, What::Stored, expected, scratch, &mut told)?;
-            zip::unpack(&file, scratch, heed)?
+            zip::unpack(&file, name, scratch, heed)?
         }
     };
     match expected {

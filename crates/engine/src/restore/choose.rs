@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::Manifest;
 use crate::catalog::{Entry, Standing};
-use crate::manifest::{Id, Verdict};
+use crate::manifest::{Id, Outcome, Verdict};
 
 /// What was asked for, where it was no name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +65,12 @@ impl Choice {
             return false;
         };
         if matches!(entry.standing, Standing::Corrupt(_) | Standing::Suspect(_)) {
+            return false;
+        }
+        let drill = entry
+            .manifest()
+            .and_then(|manifest| manifest.drill.as_ref());
+        if drill.is_some_and(|drill| drill.result == Outcome::Corrupt) {
             return false;
         }
         match self {

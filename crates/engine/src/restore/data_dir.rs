@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::{MetadataExt, lchown, symlink};
 use std::path::{Path, PathBuf};
 
 use rollsnap_snapfile::restore::{
@@ -13,8 +13,10 @@ use rollsnap_snapfile::{Heed, ReadAt};
 use rollsnap_store::local::Space;
 use rustix::fs::{FallocateFlags, fallocate};
 
+use super::disk::{fault, make_dir, new_file, sync_dir, write_file};
 use super::error::RestoreError;
-use super::site::{fault, make_dir, new_file, sync_dir, write_file};
+use super::mounts::is_mount_point;
+use super::write_back::{Syncing, WriteBack};
 
 /// What ext4 puts into the root of a file system.
 const LOST_AND_FOUND: &str = "lost+found";
@@ -24,7 +26,8 @@ const LOST_AND_FOUND: &str = "lost+found";
 pub(super) fn check(dir: &Path) -> Result<(), RestoreError> {
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        entries => entries.map_err(|error| fault("list", dir, error))?,
+        // A file, mostly: its code says nothing to people.
+        entries => entries.map_err(|error| fault("list", dir, error.kind().into()))?,
     };
     let mut stranger = None;
     for entry in entries {
@@ -33,7 +36,11 @@ pub(super) fn check(dir: &Path) -> Result<(), RestoreError> {
             .file_name();
         let name = name.to_string_lossy().into_owned();
         if name == "member" {
-            return check_running(&dir.join("member"));
+            let member = dir.join("member");
+            if is_mount_point(&member)? {
+                return Err(RestoreError::Mounted(member));
+            }
+            return check_running(&member);
         }
         let is_ours = name.starts_with("member.before-") || name == ".restoring";
         if !is_ours && name != LOST_AND_FOUND {
@@ -63,20 +70,34 @@ fn check_running(member: &Path) -> Result<(), RestoreError> {
     }
 }
 
+/// Refuses an old directory whose log lies elsewhere: an etcd that is told of that place would go on
+/// there, with what was written after the snapshot.
+pub(super) fn check_log_is_within(dir: &Path) -> Result<(), RestoreError> {
+    let member = dir.join("member");
+    let is_there = |name: &str| fs::symlink_metadata(member.join(name)).is_ok();
+    if is_there("snap/db") && !is_there("wal") {
+        return Err(RestoreError::LogElsewhere(member));
+    }
+    Ok(())
+}
+
 /// What goes into a new one.
 pub(super) struct Contents<'a> {
     pub(super) changes: &'a Changes,
     pub(super) me: &'a NewMember,
+    /// Where its log goes, if not into it.
+    pub(super) log: Option<&'a Path>,
 }
 
 impl Contents<'_> {
-    /// Writes `member` and what is in it, files and directories synced.
+    /// Writes `member` and what is in it, files and directories synced, but for the database, whose
+    /// sync is still to be waited for.
     pub(super) fn write(
         &self,
         file: &dyn ReadAt,
         member: &Path,
         heed: Heed<'_>,
-    ) -> Result<Rewritten, RestoreError> {
+    ) -> Result<(Rewritten, Syncing), RestoreError> {
         make_dir(member)?;
         let snap = member.join("snap");
         make_dir(&snap)?;
@@ -87,10 +108,15 @@ impl Contents<'_> {
             &raft_snapshot(cluster),
         )?;
         sync_dir(&snap)?;
-        let wal = member.join("wal");
-        make_dir(&wal)?;
+        let own = member.join("wal");
+        let wal = self.log.unwrap_or(&own);
+        make_dir(wal)?;
         self.write_log(&wal.join(FIRST_SEGMENT))?;
-        sync_dir(&wal)?;
+        sync_dir(wal)?;
+        if let Some(log) = self.log {
+            symlink(log, &own).map_err(|error| fault("link", &own, error))?;
+            log.parent().map_or(Ok(()), sync_dir)?;
+        }
         sync_dir(member)?;
         Ok(done)
     }
@@ -100,11 +126,11 @@ impl Contents<'_> {
         file: &dyn ReadAt,
         path: &Path,
         heed: Heed<'_>,
-    ) -> Result<Rewritten, RestoreError> {
+    ) -> Result<(Rewritten, Syncing), RestoreError> {
         let out = new_file(path).map_err(|error| fault("create", path, error))?;
-        let (out, done) = rewrite(file, self.changes, out, heed)?;
-        out.sync_all().map_err(|error| fault("sync", path, error))?;
-        Ok(done)
+        let (out, done) = rewrite(file, self.changes, WriteBack::new(out), heed)?;
+        let sync = out.finish().map_err(|error| fault("sync", path, error))?;
+        Ok((done, sync))
     }
 
     /// Reserves what etcd would: a disk without that room is found full now.
@@ -139,7 +165,7 @@ pub(super) fn dress_as(old: &Path, new: &Path) -> Result<(), RestoreError> {
     while let Some(path) = trees.pop() {
         let here = fs::symlink_metadata(&path).map_err(|error| fault("look at", &path, error))?;
         if (here.uid(), here.gid()) != (meta.uid(), meta.gid()) {
-            let given = chown(&path, Some(meta.uid()), Some(meta.gid()));
+            let given = lchown(&path, Some(meta.uid()), Some(meta.gid()));
             given.map_err(|error| fault("give the owner of the old directory to", &path, error))?;
         }
         if let Some(label) = &label {

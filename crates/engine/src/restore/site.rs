@@ -14,10 +14,9 @@
 //! one is in place. What a killed run left is told apart by the inode of the new directory, which
 //! `state.json` holds from its first moment.
 
-use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, NaiveDateTime, Utc};
@@ -25,7 +24,12 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
+use super::disk::{
+    beside, fault, free_name, inode, make_dir, remove, remove_empty, remove_file, sync_dir,
+    sync_parent, whole, write_file,
+};
 use super::error::RestoreError;
+use super::mounts::is_mount_point;
 
 const STATE: &str = "state.json";
 /// The same before it is whole.
@@ -34,7 +38,7 @@ const DATA: &str = "data";
 const LOCK: &str = "lock";
 /// How the time stands in the names of what is kept: without colons, for some tools take what is
 /// before one for a host.
-const TIME: &str = "%Y-%m-%dT%H-%M-%SZ";
+pub(super) const TIME: &str = "%Y-%m-%dT%H-%M-%SZ";
 
 /// What is replaced, and where the work for that is done: all on one file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,8 +54,14 @@ pub struct Place {
 /// How far a run came, for the next one.
 #[derive(Debug, Serialize, Deserialize)]
 struct State {
-    /// The inode of the new directory.
+    /// The inode of the directory that is to come into place.
     inode: u64,
+    /// Where it lay, if it was there before: that of a rollback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    from: Option<PathBuf>,
+    /// Where its log is, if that is not in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    log: Option<PathBuf>,
 }
 
 /// A folder that is ours until this is dropped. What was begun in it then goes.
@@ -59,11 +69,26 @@ struct State {
 pub(super) struct Site {
     place: Place,
     _lock: File,
+    ended: Ended,
+}
+
+/// What came of a run that was killed.
+#[derive(Debug, Default)]
+pub(super) struct Ended {
+    /// The directory that a rollback brought back.
+    pub(super) back: Option<PathBuf>,
+    /// Where the one is now that was in place before.
+    pub(super) kept: Option<PathBuf>,
 }
 
 impl Place {
     /// Of a data directory, which may be absent.
     pub fn of(data_dir: &Path) -> Result<Self, RestoreError> {
+        // A disk that is not mounted, mostly; what is made in place of the link would hide it.
+        let is_link = fs::symlink_metadata(data_dir).is_ok_and(|meta| meta.is_symlink());
+        if is_link && !data_dir.exists() {
+            return Err(RestoreError::Dangling(data_dir.to_owned()));
+        }
         let data_dir = whole(data_dir).map_err(|error| fault("look at", data_dir, error))?;
         if is_mount_point(&data_dir)? {
             return Ok(Self {
@@ -78,6 +103,19 @@ impl Place {
             site,
             is_member: false,
         })
+    }
+
+    /// The data directory.
+    pub(super) fn data_dir(&self) -> &Path {
+        match self.path.parent() {
+            Some(mount) if self.is_member => mount,
+            _ => &self.path,
+        }
+    }
+
+    /// `member` in it.
+    pub(super) fn member(&self) -> PathBuf {
+        self.data_dir().join("member")
     }
 
     /// What will be replaced.
@@ -147,16 +185,36 @@ impl Site {
         let file = loop {
             make_dir(site)?;
             check_ours(site)?;
-            if let Some(file) = lock(site)? {
-                break file;
+            match lock(site) {
+                Ok(Some(file)) => break file,
+                Ok(None) => {}
+                Err(error) => {
+                    // Empty where there was no room for the lock; else it stays.
+                    let _ = fs::remove_dir(site);
+                    return Err(error);
+                }
             }
         };
-        let taken = Self {
+        let mut taken = Self {
             place: place.clone(),
             _lock: file,
+            ended: Ended::default(),
         };
-        taken.recover(kept)?;
+        taken.ended = taken.recover(kept)?;
         Ok(taken)
+    }
+
+    /// As [`take`](Self::take), and gives the folder back at once. Returns what a killed run had
+    /// done.
+    pub(super) fn end_what_was_begun(place: &Place, kept: &Path) -> Result<Ended, RestoreError> {
+        let mut site = Self::take(place, kept)?;
+        let ended = std::mem::take(&mut site.ended);
+        site.leave(kept)?;
+        Ok(ended)
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.place
     }
 
     /// What will take the place of the old one.
@@ -177,7 +235,7 @@ impl Site {
         self.place.site.join(STATE)
     }
 
-    fn recover(&self, kept: &Path) -> Result<Option<PathBuf>, RestoreError> {
+    fn recover(&self, kept: &Path) -> Result<Ended, RestoreError> {
         let state = self.state();
         let told = match fs::read(&state) {
             Ok(bytes) => serde_json::from_slice::<State>(&bytes).ok(),
@@ -185,27 +243,58 @@ impl Site {
             Err(error) => return Err(fault("read", &state, error)),
         };
         let data = self.data();
-        let mut old = None;
+        let mut ended = Ended::default();
         match (told, inode(&data)?) {
-            (Some(told), Some(inode)) if told.inode == inode => remove(&data)?,
+            (Some(told), Some(inode)) if told.inode == inode => give_up(&data, told)?,
             // It is the old one that lies here.
-            (Some(_), Some(_)) => old = Some(keep(&data, kept)?),
+            (Some(told), Some(_)) => {
+                ended.kept = Some(keep(&data, kept)?);
+                ended.back = told.from;
+            }
+            // It came into a place where nothing was, or did not leave its own yet.
+            (
+                Some(State {
+                    from: Some(from), ..
+                }),
+                None,
+            ) if inode(&from)?.is_none() => {
+                ended.back = Some(from);
+            }
             // Nothing but an empty directory comes before the state.
             (None, Some(_)) => remove_empty(&data)?,
             (_, None) => {}
         }
         remove_file(&state)?;
         remove_file(&self.place.site.join(DRAFT))?;
-        Ok(old)
+        Ok(ended)
     }
 
-    /// Begins the new one: an empty directory, of which the next run can tell that it is new.
-    pub(super) fn begin(&self) -> Result<(), RestoreError> {
+    /// Begins the new one: an empty directory, of which the next run can tell that it is new. Its
+    /// log will be at `log`, if not in it.
+    pub(super) fn begin(&self, log: Option<&Path>) -> Result<(), RestoreError> {
         make_dir(&self.data())?;
-        let state = State {
+        self.note(&State {
             inode: inode(&self.data())?.unwrap_or_default(),
-        };
-        let bytes = serde_json::to_vec(&state);
+            from: None,
+            log: log.map(Path::to_owned),
+        })
+    }
+
+    /// Takes one that was kept for the new one.
+    pub(super) fn begin_with(&self, kept: &Path) -> Result<(), RestoreError> {
+        self.note(&State {
+            inode: inode(kept)?.unwrap_or_default(),
+            from: Some(kept.to_owned()),
+            log: None,
+        })?;
+        let data = self.data();
+        fs::rename(kept, &data).map_err(|error| fault("rename to", &data, error))?;
+        sync_parent(kept)?;
+        sync_dir(&self.place.site)
+    }
+
+    fn note(&self, state: &State) -> Result<(), RestoreError> {
+        let bytes = serde_json::to_vec(state);
         let bytes = bytes.map_err(|error| fault("write", &self.state(), error.into()))?;
         // A name that appears is whole: half a state would be none.
         let draft = self.place.site.join(DRAFT);
@@ -233,11 +322,11 @@ impl Site {
     /// Gives the folder back, with what was begun in it. Returns where the old one is, which an
     /// exchange brought here.
     pub(super) fn leave(self, kept: &Path) -> Result<Option<PathBuf>, RestoreError> {
-        let kept = self.recover(kept)?;
+        let ended = self.recover(kept)?;
         let site = &self.place.site;
         remove_file(&site.join(LOCK))?;
         remove_empty(site)?;
-        Ok(kept)
+        Ok(ended.kept)
     }
 }
 
@@ -290,38 +379,24 @@ fn lock(site: &Path) -> Result<Option<File>, RestoreError> {
     Ok((inode(&path)? == Some(meta.ino())).then_some(file))
 }
 
+/// Ends what never came into place: what was built goes, what was kept goes back.
+fn give_up(data: &Path, told: State) -> Result<(), RestoreError> {
+    if let Some(from) = told.from {
+        fs::rename(data, &from).map_err(|error| fault("rename to", &from, error))?;
+        return sync_parent(&from);
+    }
+    if let Some(log) = &told.log {
+        remove(log)?;
+    }
+    remove(data)
+}
+
 /// Gives a directory the name under which it is kept, or the next that is free.
 fn keep(dir: &Path, kept: &Path) -> Result<PathBuf, RestoreError> {
-    let names = (2..).map(|n: u32| beside(kept, &format!("-{n}")));
-    for name in std::iter::once(kept.to_owned()).chain(names) {
-        if inode(&name)?.is_none() {
-            fs::rename(dir, &name).map_err(|error| fault("rename to", &name, error))?;
-            sync_parent(&name)?;
-            return Ok(name);
-        }
-    }
-    Ok(kept.to_owned())
-}
-
-/// Puts what was kept in its place again, and keeps what is there now as `kept`, if anything is.
-pub(super) fn swap_back(
-    place: &Place,
-    newest: &Path,
-    kept: &Path,
-) -> Result<Option<PathBuf>, RestoreError> {
-    let path = place.path();
-    match fs::rename(newest, path) {
-        Ok(()) => return sync_parent(path).map(|()| None),
-        Err(error) if is_taken(&error) => {}
-        Err(error) => return Err(fault("rename to", path, error)),
-    }
-    renameat_with(CWD, newest, CWD, path, RenameFlags::EXCHANGE)
-        .map_err(|errno| exchange_fault(path, &errno.into()))?;
-    keep(newest, kept).map(Some)
-}
-
-fn sync_parent(path: &Path) -> Result<(), RestoreError> {
-    path.parent().map_or(Ok(()), sync_dir)
+    let name = free_name(kept)?;
+    fs::rename(dir, &name).map_err(|error| fault("rename to", &name, error))?;
+    sync_parent(&name)?;
+    Ok(name)
 }
 
 fn exchange_fault(path: &Path, error: &io::Error) -> RestoreError {
@@ -338,103 +413,4 @@ fn is_taken(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists
     )
-}
-
-/// The path without links where it leads somewhere: what is exchanged is the directory and not a
-/// link to it.
-fn whole(path: &Path) -> io::Result<PathBuf> {
-    match fs::canonicalize(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => std::path::absolute(path),
-        whole => whole,
-    }
-}
-
-/// `/var/lib/etcd` and a suffix.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.file_name().map_or_else(OsString::new, OsString::from);
-    name.push(suffix);
-    path.with_file_name(name)
-}
-
-/// Whether another file system begins there.
-fn is_mount_point(path: &Path) -> Result<bool, RestoreError> {
-    let Some(parent) = path.parent() else {
-        return Ok(true);
-    };
-    match (fs::metadata(path), fs::metadata(parent)) {
-        (Ok(here), Ok(above)) => Ok(here.dev() != above.dev()),
-        (Err(error), _) | (_, Err(error)) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        (Err(error), _) | (_, Err(error)) => Err(fault("look at", path, error)),
-    }
-}
-
-fn inode(path: &Path) -> Result<Option<u64>, RestoreError> {
-    match fs::symlink_metadata(path) {
-        Ok(meta) => Ok(Some(meta.ino())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(fault("look at", path, error)),
-    }
-}
-
-pub(super) fn make_dir(path: &Path) -> Result<(), RestoreError> {
-    let make = || {
-        // What is above may be others' too, as whoever asks for it would have it.
-        path.parent().map_or(Ok(()), fs::create_dir_all)?;
-        match DirBuilder::new().mode(0o700).create(path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            made => made,
-        }
-    };
-    make().map_err(|error| fault("create", path, error))
-}
-
-/// Writes a small file, synced.
-pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), RestoreError> {
-    let write = || {
-        let mut file = new_file(path)?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    };
-    write().map_err(|error| fault("write", path, error))
-}
-
-pub(super) fn new_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)
-}
-
-pub(super) fn sync_dir(path: &Path) -> Result<(), RestoreError> {
-    let sync = || File::open(path)?.sync_all();
-    sync().map_err(|error| fault("sync", path, error))
-}
-
-fn remove(path: &Path) -> Result<(), RestoreError> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(fault("remove", path, error)),
-        _ => Ok(()),
-    }
-}
-
-fn remove_empty(path: &Path) -> Result<(), RestoreError> {
-    fs::remove_dir(path).map_err(|error| fault("remove", path, error))
-}
-
-fn remove_file(path: &Path) -> Result<(), RestoreError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(fault("remove", path, error)),
-        _ => Ok(()),
-    }
-}
-
-pub(super) fn fault(verb: &'static str, path: &Path, cause: io::Error) -> RestoreError {
-    RestoreError::Disk {
-        verb,
-        path: path.to_owned(),
-        cause,
-    }
 }

@@ -13,16 +13,19 @@ use crate::prune::Locks;
 use crate::reconcile::sweep_orphans;
 use crate::retention::Guard;
 use crate::save_error::SaveError;
-use crate::{Manifest, SnapshotName, backoff, prune};
+use crate::{Kind, Manifest, SnapshotName, backoff, prune, rounds, schedule};
 
 impl Roller {
     /// Tries again later.
     pub(super) fn failed(&self, state: &mut State, name: &SnapshotName, error: &SaveError) {
-        state.attempts += 1;
-        let wait = backoff::wait_after(state.attempts, error.kind());
-        let retry_in = wait.min(self.schedule.interval);
-        state.attempt_at = Instant::now() + retry_in;
-        let attempt = state.attempts;
+        state.care.is_hasty |= error.is_for_its_pace();
+        if error.kind() == Kind::Full {
+            state.drills.give_up(&*self.observer);
+        }
+        let attempt = state.due.fail();
+        let wait = backoff::wait_after(attempt, error.kind());
+        let retry_in = wait.min(self.schedule.shortest());
+        state.due.retry_at(Instant::now() + retry_in);
         self.observer.tell(Event::SaveFailed {
             name,
             error,
@@ -37,12 +40,16 @@ impl Roller {
             manifest,
             took,
             upload,
+            has_no_space,
+            ..
         } = saved;
         self.observer.tell(Event::Saved {
             manifest: &manifest,
             took,
         });
-        state.guard = Some(Guard::of(&manifest));
+        self.hold(state, has_no_space);
+        let fellows = self.pipeline.source.fellows();
+        state.guard = Some(Guard::of(&manifest).and(fellows));
         let fresh = Fresh { began, upload };
         if self.pipeline.examiner.is_some() {
             state.proofs.begin(&self.pipeline, manifest, Some(fresh));
@@ -121,10 +128,10 @@ impl Roller {
         began: Instant,
         following: Option<(Following, Manifest)>,
     ) {
-        state.due = began + self.schedule.next_wait(began - state.due);
-        state.attempt_at = state.due;
-        state.attempts = 0;
+        let wall = self.pipeline.clock.now() - began.elapsed();
+        state.due.done(&self.schedule, (began, wall));
         state.is_suspicious = false;
+        state.care.is_hasty = false;
         // A clock that was set while the save ran must not delete anything after it.
         self.look_at_clocks(state);
         let Some(guard) = state.guard else { return };
@@ -143,9 +150,40 @@ impl Roller {
                 && manifest.order > order
         };
         if !state.local.last().manifests().any(is_newer) {
-            let now = Instant::now();
-            state.due = state.due.min(now);
-            state.attempt_at = state.attempt_at.min(now);
+            state.due.hurry();
+        }
+    }
+
+    /// Takes the mirror back. Returns whether what was owed is paid.
+    pub(super) async fn settled(&self, state: &mut State, end: rounds::End) -> bool {
+        let is_paid = state.rounds.settle(end).await;
+        self.step_aside(state);
+        is_paid
+    }
+
+    /// What follows a round that found the newest snapshot's name taken in the bucket. Names are
+    /// seconds, and members that keep step would collide each time: this one takes another snapshot
+    /// a little later, which the bucket gets, and keeps that phase.
+    fn step_aside(&self, state: &mut State) {
+        let Some(guard) = state.guard else { return };
+        let here = state.local.last();
+        let rolling = here
+            .manifests()
+            .filter(|manifest| guard.owns(manifest) && manifest.class == Class::Rolling);
+        let newest = rolling.max_by_key(|manifest| manifest.order);
+        let Some(name) = newest.map(|manifest| &manifest.name) else {
+            return;
+        };
+        let Some(times) = state.rounds.collision(name) else {
+            return;
+        };
+        let (interval, member) = (self.schedule.shortest(), guard.member.0);
+        let Some(wait) = schedule::step_aside(interval, member, times) else {
+            return;
+        };
+        // What is due sooner, or is being tried again, has another second anyway.
+        if state.due.earlier(Instant::now() + wait) {
+            self.observer.tell(Event::SteppedAside { name, wait });
         }
     }
 
@@ -177,9 +215,13 @@ impl Roller {
         guard: Guard,
         concerns: &(dyn Fn(&SnapshotName) -> bool + Send + Sync),
     ) {
+        if state.care.is_held {
+            return;
+        }
         let store = &*self.pipeline.local;
         let ages = ages(state);
         let (local, rounds) = (&mut state.local, &mut state.rounds);
+        let told = &mut state.is_left_alone_told;
         let result = async {
             let catalog = local.read(store).await?;
             for name in sweep_orphans(store, &catalog, guard).await? {
@@ -188,14 +230,16 @@ impl Roller {
             }
             let now = self.pipeline.clock.now();
             let demand = self.pipeline.method();
+            let foreign = self.prune_foreign.here(self.limit());
             let mut plan = self
                 .retention
-                .plan(&catalog.entries, guard, demand, now, ages);
+                .plan(&catalog.entries, guard, demand, now, ages, foreign);
             if let Some((location, names)) = rounds.hold_back(&mut plan, &catalog, guard) {
                 for name in &names {
                     self.observer.tell(Event::HeldBack { name, location });
                 }
             }
+            prune::tell_left_alone(told, store, &catalog, &plan, &*self.observer);
             plan.retain(|verdict| concerns(&verdict.name));
             let locks = &mut Locks::default();
             prune::carry_out(store, &catalog, &plan, locks, &*self.observer).await

@@ -52,7 +52,7 @@ fn changed(change: impl FnOnce(&mut [u8])) -> Vec<u8> {
 #[tokio::test]
 async fn a_real_database_holds_and_its_manifest_tells_what_is_in_it() {
     let image = &golden()[..golden().len() - 32];
-    for codec in [Codec::None, Codec::Zstd] {
+    for codec in Codec::ALL {
         let mut world = World::new();
         world.codec = codec;
         world.member.holds(golden());
@@ -221,7 +221,7 @@ impl ReadBack for Sick {
 
 #[tokio::test]
 async fn a_disk_that_cannot_be_read_says_nothing_of_the_bytes() {
-    for codec in [Codec::None, Codec::Zstd] {
+    for codec in Codec::ALL {
         let examined = deep()
             .examine(Box::new(Sick), codec, silent(), unheard())
             .await;

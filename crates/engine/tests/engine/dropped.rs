@@ -28,7 +28,7 @@ fn tended(world: &World) -> Pipeline {
 
 #[tokio::test(start_paused = true)]
 async fn a_save_dropped_at_any_point_leaves_nothing_or_the_whole() {
-    for codec in [Codec::None, Codec::Zstd] {
+    for codec in Codec::ALL {
         let (mut nothing, mut whole) = (0, 0);
         for times in 0.. {
             let mut world = World::new();

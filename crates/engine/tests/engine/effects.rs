@@ -87,7 +87,7 @@ async fn each_effect(codec: Codec, fault: Fault, kind: ErrorKind) {
 
 #[tokio::test(start_paused = true)]
 async fn an_effect_that_fails_is_healed_by_the_next_round_of_the_same_process() {
-    for codec in [Codec::None, Codec::Zstd] {
+    for codec in Codec::ALL {
         each_effect(codec, Fault::Fail, ErrorKind::Unavailable).await;
     }
     each_effect(Codec::None, Fault::Fail, ErrorKind::Full).await;
@@ -96,14 +96,14 @@ async fn an_effect_that_fails_is_healed_by_the_next_round_of_the_same_process() 
 
 #[tokio::test(start_paused = true)]
 async fn an_effect_whose_answer_is_lost_is_healed_by_the_next_round_of_the_same_process() {
-    for codec in [Codec::None, Codec::Zstd] {
+    for codec in Codec::ALL {
         each_effect(codec, Fault::Lost, ErrorKind::Unavailable).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_process_that_dies_at_any_effect_is_healed_by_the_next() {
-    for codec in [Codec::None, Codec::Zstd] {
+    for codec in Codec::ALL {
         each_effect(codec, Fault::Crash, ErrorKind::Unavailable).await;
     }
 }

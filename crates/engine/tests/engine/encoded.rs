@@ -1,23 +1,27 @@
 //! Compressed snapshots: any decoder gives the bytes back, any page is found without the rest,
 //! and damage is an error.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use chrono::DateTime;
 use proptest::prelude::*;
 use rollsnap_engine::Codec;
-use rollsnap_engine::codec::{Writer, pages};
+use rollsnap_engine::codec::{Subject, Writer, pages};
+use rollsnap_engine::enclosure::MOST_ENCLOSED;
 use rollsnap_engine::manifest::Content;
 use rollsnap_snapfile::ReadAt;
 use rollsnap_store::memory::Memory;
-use rollsnap_store::{ObjectName, ReadBack, SpoolStore};
+use rollsnap_store::{ObjectName, ReadBack, SpoolStore, Terms};
 use sha2::{Digest as _, Sha256};
 
 use crate::bench::database::golden;
-use crate::bench::{content, decode};
+use crate::bench::{content, decode, name_of};
 
 const FRAME: usize = 1 << 20;
 
 /// Bytes that are there already.
-struct Held(Vec<u8>);
+pub(crate) struct Held(pub(crate) Vec<u8>);
 
 impl ReadBack for Held {
     fn size(&self) -> std::io::Result<u64> {
@@ -34,15 +38,20 @@ impl ReadBack for Held {
 }
 
 /// Pushes `plain` in pieces of this size and gives back what is kept.
-fn encode(plain: &[u8], piece: usize) -> Vec<u8> {
+fn encode(plain: &[u8], codec: Codec, piece: usize) -> Vec<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("memory");
     runtime.block_on(async {
         let memory = Memory::default();
         let name = ObjectName::new("x").expect("memory");
-        let spool = memory.spool(&name, None).await.expect("memory");
-        let mut writer = Writer::new(spool, Codec::Zstd);
+        let spool = memory.spool(&name, Terms::default()).await.expect("memory");
+        let subject = Subject {
+            name: &name_of("n"),
+            begun: DateTime::UNIX_EPOCH,
+            size: plain.len() as u64,
+        };
+        let mut writer = Writer::begin(spool, codec, subject).await.expect("memory");
         for piece in plain.chunks(piece) {
             writer
                 .push(Bytes::copy_from_slice(piece))
@@ -50,7 +59,7 @@ fn encode(plain: &[u8], piece: usize) -> Vec<u8> {
                 .expect("memory");
         }
         // What went in does not matter to what is kept.
-        let stored: Content = writer.seal(content(b"")).await.expect("memory");
+        let stored: Content = writer.seal(content(b""), None).await.expect("memory");
         writer.into_spool().commit().await.expect("memory");
         let bytes = memory.get(&name).expect("memory").to_vec();
         assert_eq!(stored, content(&bytes));
@@ -58,8 +67,8 @@ fn encode(plain: &[u8], piece: usize) -> Vec<u8> {
     })
 }
 
-fn open(stored: &[u8]) -> std::io::Result<Box<dyn ReadAt>> {
-    pages(Box::new(Held(stored.to_vec())), Codec::Zstd)
+fn open(stored: &[u8], codec: Codec) -> std::io::Result<Arc<dyn ReadAt>> {
+    pages(Box::new(Held(stored.to_vec())), codec)
 }
 
 /// Pages that compress well and differ from each other.
@@ -91,21 +100,24 @@ proptest! {
         places in prop::collection::vec((any::<prop::sample::Index>(), 0..70_000_usize), 20),
     ) {
         let plain = text(len, seed);
-        let stored = encode(&plain, piece);
-        prop_assert!(decode(&stored, Codec::Zstd) == plain);
+        for codec in [Codec::Zstd, Codec::Zip] {
+            let stored = encode(&plain, codec, piece);
+            prop_assert!(stored == encode(&plain, codec, FRAME), "{codec:?} in other pieces");
+            prop_assert!(decode(&stored, codec) == plain);
 
-        let pages = open(&stored).unwrap();
-        prop_assert_eq!(pages.size().unwrap(), len as u64);
-        for (place, size) in places {
-            let start = place.index(len + 1);
-            let end = (start + size).min(len);
-            let mut page = vec![0; end - start];
-            pages.read_at(start as u64, &mut page).unwrap();
-            prop_assert!(page == plain[start..end]);
+            let pages = open(&stored, codec).unwrap();
+            prop_assert_eq!(pages.size().unwrap(), len as u64);
+            for (place, size) in &places {
+                let start = place.index(len + 1);
+                let end = (start + size).min(len);
+                let mut page = vec![0; end - start];
+                pages.read_at(start as u64, &mut page).unwrap();
+                prop_assert!(page == plain[start..end]);
+            }
+            // Past the end there is nothing.
+            prop_assert!(pages.read_at(len as u64, &mut [0]).is_err());
+            prop_assert!(pages.read_at(u64::MAX, &mut [0]).is_err());
         }
-        // Past the end there is nothing.
-        prop_assert!(pages.read_at(len as u64, &mut [0]).is_err());
-        prop_assert!(pages.read_at(u64::MAX, &mut [0]).is_err());
     }
 
     #[test]
@@ -116,7 +128,7 @@ proptest! {
         tail.extend(frames.to_le_bytes());
         tail.push(0);
         tail.extend(0x8F92_EAB1_u32.to_le_bytes());
-        if let Ok(pages) = open(&tail) {
+        if let Ok(pages) = open(&tail, Codec::Zstd) {
             let size = usize::try_from(pages.size().unwrap().min(1 << 20)).unwrap();
             let _ = pages.read_at(0, &mut vec![0; size]);
         }
@@ -129,11 +141,14 @@ fn stored_bytes_never_exceed_the_bound_that_a_bucket_is_told() {
     let blocks = (0..FRAME as u64 / 8).flat_map(|i| Sha256::digest(i.to_le_bytes()));
     let noise: Vec<u8> = blocks.take(2 * FRAME + 5).collect();
     for len in [0, 1, FRAME - 1, FRAME, FRAME + 1, noise.len()] {
-        let stored = encode(&noise[..len], FRAME).len() as u64;
-        let bound = Codec::Zstd.at_most(len as u64);
-        // At most the rest of a frame too much, and 1 % of it all.
-        let most = stored + FRAME as u64 + (32 << 10);
-        assert!((stored..most).contains(&bound), "{len}: {stored} {bound}");
+        for (codec, beside) in [(Codec::Zstd, 0), (Codec::Zip, MOST_ENCLOSED + (1 << 20))] {
+            let stored = encode(&noise[..len], codec, FRAME).len() as u64;
+            let bound = codec.at_most(len as u64);
+            // At most the rest of a frame too much, and 1 % of it all.
+            let most = stored + (beside + FRAME + (32 << 10)) as u64;
+            let what = format!("{codec:?} {len}: {stored} {bound}");
+            assert!((stored..most).contains(&bound), "{what}");
+        }
         assert_eq!(Codec::None.at_most(len as u64), len as u64);
     }
 }
@@ -141,7 +156,7 @@ fn stored_bytes_never_exceed_the_bound_that_a_bucket_is_told() {
 #[test]
 fn a_damaged_snapshot_gives_an_error_or_the_truth() {
     let plain = text(2 * FRAME + 5000, 7);
-    let stored = encode(&plain, 32 << 10);
+    let stored = encode(&plain, Codec::Zstd, 32 << 10);
     let table = stored.len() - 8 - 3 * 8 - 9;
     let mut told = 0;
     for at in (0..table).step_by(10_007).chain(table..stored.len()) {
@@ -149,7 +164,7 @@ fn a_damaged_snapshot_gives_an_error_or_the_truth() {
             let mut damaged = stored.clone();
             damaged[at] ^= bit;
             let mut read = vec![0; plain.len()];
-            match open(&damaged).and_then(|pages| pages.read_at(0, &mut read)) {
+            match open(&damaged, Codec::Zstd).and_then(|pages| pages.read_at(0, &mut read)) {
                 Ok(()) => assert!(read == plain, "byte {at}"),
                 Err(_) => told += 1,
             }
@@ -160,17 +175,17 @@ fn a_damaged_snapshot_gives_an_error_or_the_truth() {
 
 #[test]
 fn a_cut_snapshot_is_an_error() {
-    let stored = encode(&golden(), 32 << 10);
+    let stored = encode(&golden(), Codec::Zstd, 32 << 10);
     let ends = (0..40).map(|lost| stored.len() - 1 - lost);
     for end in ends.chain((0..stored.len()).step_by(4099)) {
-        assert!(open(&stored[..end]).is_err(), "{end}");
+        assert!(open(&stored[..end], Codec::Zstd).is_err(), "{end}");
     }
 }
 
 #[test]
 fn a_snapshot_that_lacks_a_frame_is_an_error() {
-    let stored = encode(&text(2 * FRAME + 5000, 7), 32 << 10);
-    assert!(open(&stored[1..]).is_err());
+    let stored = encode(&text(2 * FRAME + 5000, 7), Codec::Zstd, 32 << 10);
+    assert!(open(&stored[1..], Codec::Zstd).is_err());
     let first = u32::from_le_bytes(stored[stored.len() - 33..][..4].try_into().unwrap());
-    assert!(open(&stored[first as usize..]).is_err());
+    assert!(open(&stored[first as usize..], Codec::Zstd).is_err());
 }

@@ -88,7 +88,7 @@ async fn where_the_digest_is_enough_nothing_is_examined_and_the_manifest_says_so
 
 #[tokio::test(start_paused = true)]
 async fn a_broken_snapshot_is_moved_aside_told_and_saved_again() {
-    for codec in [Codec::None, Codec::Zstd] {
+    for codec in Codec::ALL {
         let mut world = World::new();
         world.codec = codec;
         world.examiner.then([Finds::Faults, Finds::Faults]);

@@ -159,8 +159,10 @@ async fn a_name_that_another_member_has_there_is_not_overwritten_and_told_once()
     assert_eq!(world.diary.saved()[0].name, name);
     assert_eq!(world.diary.count(told), 1);
     assert_eq!(world.diary.count(down), 0);
-    // The later ones are there.
-    assert_eq!(uploaded(&world).len(), 2);
+    // Another of that interval is there, and the later ones.
+    assert_eq!(uploaded(&world).len(), 3);
+    let aside = |told: &Told| matches!(told, Told::SteppedAside(_));
+    assert_eq!(world.diary.count(aside), 1);
     // And nobody reads the other's snapshot again and again.
     let reads = |effects: Vec<Effect>| effects.iter().filter(|e| **e == Effect::Read).count();
     assert!(reads(faults.effects()) < 12, "{:?}", faults.effects());
@@ -309,6 +311,29 @@ async fn a_lock_in_the_bucket_is_told_once_and_keeps_nothing_else_from_going() {
     // Without a lock they go with the next snapshot.
     world.remote_ways.deletes(Deletes::Granted);
     world.run(HOUR).await;
+    world.healed().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bucket_that_is_full_is_rotated_though_nothing_can_be_uploaded() {
+    let world = World::new();
+    let script = async {
+        world.remote_ways.deletes(Deletes::Refused);
+        sleep(6 * HOUR + MINUTE).await;
+        let full = world.remote.list("").await.unwrap().len();
+        world.remote_ways.holds_at_most(full);
+        sleep(HOUR).await;
+        assert_eq!(world.proved(&world.remote).await.len(), 7);
+        assert_eq!(world.diary.count(down), 1);
+
+        // Nothing goes in; what is there may go.
+        world.remote_ways.deletes(Deletes::Granted);
+        sleep(HOUR).await;
+    };
+    world.during(script).await;
+    for told in [down, back] {
+        assert_eq!(world.diary.count(told), 1, "{:?}", world.diary.told());
+    }
     world.healed().await;
 }
 

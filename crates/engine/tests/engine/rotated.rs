@@ -90,7 +90,12 @@ async fn what_the_daemon_did_not_make_stays_as_it_is() {
 /// Beside a snapshot lies a copy of it that somebody unpacked, or packed.
 #[tokio::test(start_paused = true)]
 async fn a_copy_in_another_encoding_beside_a_snapshot_is_not_taken_for_it() {
-    for (codec, beside) in [(Codec::None, ".zst"), (Codec::Zstd, "")] {
+    for (codec, beside) in [
+        (Codec::None, ".zst"),
+        (Codec::None, ".zip"),
+        (Codec::Zstd, ""),
+        (Codec::Zip, ""),
+    ] {
         let mut world = World::new();
         world.codec = codec;
         world.retention = Retention::Count(1);

@@ -61,6 +61,8 @@ async fn a_failure_is_retried_soon_and_the_phase_is_kept() {
         .collect();
     // The first answer went to the start, which asks who the member is.
     assert_eq!(retries, [(1, 1), (2, 2)]);
+    let begun = world.diary.count(|told| matches!(told, Told::Begins(_)));
+    assert_eq!(begun, retries.len() + world.diary.saved().len());
     let gaps = world.diary.gaps();
     assert_eq!(gaps[0].as_secs(), 3600 - 3);
     assert_eq!(gaps[1].as_secs(), 3600);

@@ -214,8 +214,8 @@ async fn scattered_reads_hold_a_bounded_number_of_blocks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_read_whole_is_fetched_once_and_in_one_go() {
-    let plain = database(3 << 20, 1);
+async fn what_is_read_whole_is_fetched_once() {
+    let plain = database(2 << 20, 1);
     for stored in [
         plain.clone(),
         frames(&plain),

@@ -1,27 +1,35 @@
 //! Stored bytes that were cut or changed: an error or the truth, never anything else.
 
 use rollsnap_engine::Kind;
-use rollsnap_engine::image::{Access, ImageError};
+use rollsnap_engine::image::{Access, Form, ImageError};
 
-use crate::kit::{NAME, STATE, database, frames, gzip, open, stream, whole, zip, zstd};
+use crate::kit::{NAME, STATE, database, frames, gzip, open, stream, whole, zip, zipped, zstd};
 
-/// What is opened and read to the end.
-fn read(stored: &[u8]) -> [Result<Vec<u8>, ImageError>; 3] {
+/// What is opened and read to the end. In a zip there is one checksum of all, which reading here
+/// and there passes over: the digest at the database's end is what tells then.
+fn read(stored: &[u8]) -> Vec<Result<Vec<u8>, ImageError>> {
+    let few = open(stored, Access::Few);
+    let few = few.map(|image| (image.form() != Form::SeekableZip).then_some(image));
     let images = [
-        open(stored, Access::Few),
-        open(stored, Access::All),
-        stream(stored),
+        few.transpose(),
+        Some(open(stored, Access::All)),
+        Some(stream(stored)),
     ];
-    images.map(|image| whole(&image?).map_err(ImageError::Read))
+    let images = images.into_iter().flatten();
+    images
+        .map(|image| whole(&image?).map_err(ImageError::Read))
+        .collect()
 }
 
-fn forms(plain: &[u8]) -> [(&'static str, Vec<u8>); 5] {
+fn forms(plain: &[u8]) -> [(&'static str, Vec<u8>); 7] {
     [
         ("frames", frames(plain)),
         ("zstd", zstd(plain)),
         ("gzip", gzip(plain)),
         ("zip", zip(&[(NAME, plain)])),
         ("zip", zip(&[(NAME, plain), (STATE, b"{}")])),
+        ("zip", zipped(plain, None)),
+        ("zip", zipped(plain, Some(b"{}"))),
     ]
 }
 

@@ -9,7 +9,7 @@ use zip::CompressionMethod;
 use zip::write::SimpleFileOptions;
 
 use crate::kit::{
-    NAME, STATE, database, frames, golden, gzip, open, stream, whole, zip, zip_with, zstd,
+    NAME, STATE, database, frames, golden, gzip, open, stream, whole, zip, zip_with, zipped, zstd,
 };
 
 const MIB: usize = 1 << 20;
@@ -32,6 +32,8 @@ fn kept(plain: &[u8]) -> Vec<(Form, Vec<u8>)> {
         (Form::Zip, zip(&[(STATE, b"{}"), ("any name", plain)])),
         (Form::Zip, zip_with(&[(NAME, plain)], stored)),
         (Form::Zip, zip_with(&[(NAME, plain)], large)),
+        (Form::SeekableZip, zipped(plain, None)),
+        (Form::SeekableZip, zipped(plain, Some(b"{}"))),
     ]
 }
 
@@ -134,6 +136,36 @@ fn a_zip_that_leaves_a_choice_is_refused_with_the_names_in_it() {
             assert!(error.hint().is_some());
         }
     }
+}
+
+#[test]
+fn of_several_files_the_one_that_is_called_so_is_taken() {
+    let [wanted, other] = [1, 2].map(|seed| database(9000, seed));
+    for names in [
+        ["/backup/mysnapshot", "/elsewhere/mysnapshot"],
+        ["backup/mysnapshot", "/backup/mysnapshot.old"],
+        ["mysnapshot", "/backup/other"],
+    ] {
+        for turned in [false, true] {
+            let mut entries = vec![(names[0], &*wanted), (names[1], &*other), (STATE, b"{}")];
+            if turned {
+                entries.reverse();
+            }
+            let stored = zip(&entries);
+            for object in ["mysnapshot.zip", "mysnapshot.gz", "mysnapshot"] {
+                let image = open(&stored, Access::All.of(object)).unwrap();
+                assert!(whole(&image).unwrap() == wanted, "{names:?} {object}");
+            }
+            assert!(open(&stored, Access::All).is_err());
+            assert!(open(&stored, Access::All.of("another.zip")).is_err());
+        }
+    }
+    // Two with one name leave a choice, and a name that no file has leaves the only one.
+    let twice = zip(&[("a/mysnapshot", &*wanted), ("b/mysnapshot", &*other)]);
+    assert!(open(&twice, Access::All.of("mysnapshot.zip")).is_err());
+    let renamed = zip(&[(NAME, &*wanted), (STATE, b"{}")]);
+    let image = open(&renamed, Access::All.of("renamed.zip")).unwrap();
+    assert!(whole(&image).unwrap() == wanted);
 }
 
 /// A table as other programs write it: frames of their size, or with checksums of their own.

@@ -5,13 +5,15 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rollsnap_engine::Codec;
-use rollsnap_engine::codec::Writer;
-use rollsnap_engine::image::{Access, Image, ImageError, Scratch};
+use chrono::DateTime;
+use rollsnap_engine::codec::{Subject, Writer};
+use rollsnap_engine::enclosure::Enclosed;
+use rollsnap_engine::image::{Image, ImageError, Scratch, Want};
 use rollsnap_engine::manifest::Content;
+use rollsnap_engine::{Codec, SnapshotName};
 use rollsnap_snapfile::{Digest, ReadAt};
 use rollsnap_store::memory::Memory;
-use rollsnap_store::{ObjectName, SpoolStore};
+use rollsnap_store::{ObjectName, SpoolStore, Terms};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
@@ -45,25 +47,46 @@ pub(crate) fn database(len: usize, seed: u64) -> Vec<u8> {
 
 /// As rollsnap keeps it.
 pub(crate) fn frames(plain: &[u8]) -> Vec<u8> {
-    // A runtime of its own, for tests that have one and for those that have none.
-    std::thread::scope(|scope| scope.spawn(|| encode(plain)).join().unwrap())
+    kept(plain, Codec::Zstd, None)
 }
 
-fn encode(plain: &[u8]) -> Vec<u8> {
+/// A zip as rollsnap keeps it.
+pub(crate) fn zipped(plain: &[u8], state: Option<&[u8]>) -> Vec<u8> {
+    let enclosed = state.map(|state| Enclosed {
+        path: STATE.to_owned(),
+        bytes: state.to_vec().into(),
+        mode: 0o400,
+    });
+    kept(plain, Codec::Zip, enclosed)
+}
+
+fn kept(plain: &[u8], codec: Codec, enclosed: Option<Enclosed>) -> Vec<u8> {
+    // A runtime of its own, for tests that have one and for those that have none.
+    let encode = || encode(plain, codec, enclosed);
+    std::thread::scope(|scope| scope.spawn(encode).join().unwrap())
+}
+
+fn encode(plain: &[u8], codec: Codec, enclosed: Option<Enclosed>) -> Vec<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
     runtime.block_on(async {
         let memory = Memory::default();
         let name = ObjectName::new("x").unwrap();
-        let mut writer = Writer::new(memory.spool(&name, None).await.unwrap(), Codec::Zstd);
+        let subject = Subject {
+            name: &SnapshotName::new("mysnapshot").unwrap(),
+            begun: DateTime::UNIX_EPOCH,
+            size: plain.len() as u64,
+        };
+        let spool = memory.spool(&name, Terms::default()).await.unwrap();
+        let mut writer = Writer::begin(spool, codec, subject).await.unwrap();
         let pushed = writer.push(Bytes::copy_from_slice(plain)).await;
         pushed.unwrap();
         let any = Content {
             digest: Digest([0; 32]),
             size: 0,
         };
-        writer.seal(any).await.unwrap();
+        writer.seal(any, enclosed).await.unwrap();
         writer.into_spool().commit().await.unwrap();
         memory.get(&name).unwrap().to_vec()
     })
@@ -107,9 +130,9 @@ pub(crate) fn scratch() -> Scratch {
     Scratch::new(std::env::temp_dir())
 }
 
-pub(crate) fn open(stored: &[u8], access: Access) -> Result<Image, ImageError> {
+pub(crate) fn open<'a>(stored: &[u8], want: impl Into<Want<'a>>) -> Result<Image, ImageError> {
     let heed = &mut |_, _| ControlFlow::Continue(());
-    Image::open(Arc::new(stored.to_vec()), access, &scratch(), heed)
+    Image::open(Arc::new(stored.to_vec()), want, &scratch(), heed)
 }
 
 /// From a pipe that gives a few bytes at a time.

@@ -6,8 +6,11 @@
 )]
 
 mod kit;
+mod states;
+mod zips;
 
 mod bombs;
 mod bucket;
 mod damage;
+mod download;
 mod forms;

@@ -6,7 +6,14 @@
     reason = "a test that cannot be set up has failed, wherever it is"
 )]
 
+mod answers;
 mod crash;
+mod drilled;
+mod etcdutl;
+mod full;
+mod history;
+mod log_dir;
+mod place;
 mod server;
 mod site;
 
@@ -15,9 +22,9 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use flate2::read::GzDecoder;
-use rollsnap_engine::restore::{Cluster, Order, RestoreError, Restored, Step, restore};
+use rollsnap_engine::restore::{self, Cluster, Order, RestoreError, Restored, Step, restore};
 use rollsnap_snapfile::restore::{Alarms, Changes};
 
 /// A snapshot of 3.5.1, as it was sent.
@@ -37,6 +44,7 @@ fn order(data_dir: &Path) -> Order {
     let cluster = Cluster::new(&members, "a token").unwrap();
     Order {
         data_dir: data_dir.to_owned(),
+        wal_dir: None,
         me: cluster.members()[0].clone(),
         changes: Changes {
             cluster,
@@ -46,12 +54,20 @@ fn order(data_dir: &Path) -> Order {
             bump: None,
         },
         skip_hash_check: false,
+        held: None,
         at: DateTime::from_timestamp(1_700_000_000, 0).unwrap(),
     }
 }
 
 fn run(file: &[u8], order: &Order) -> Result<Restored, RestoreError> {
     restore(&file, order, &mut |_: Step, _, _| ControlFlow::Continue(()))
+}
+
+fn roll_back(
+    data_dir: &Path,
+    at: DateTime<Utc>,
+) -> Result<(PathBuf, Option<PathBuf>), RestoreError> {
+    restore::roll_back(data_dir, at, &mut |_, _, _| ControlFlow::Continue(()))
 }
 
 /// Every file below, with what is in it.

@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 
 use rollsnap_engine::Kind;
-use rollsnap_engine::restore::{RestoreError, Step, restore, roll_back};
+use rollsnap_engine::restore::{Place, RestoreError, Step, recover, restore};
 use rollsnap_testkit::mount::Mount;
 
-use crate::{make_old, names, order, run, snapshot, tree};
+use crate::{make_old, names, order, roll_back, run, snapshot, tree};
 
 #[test]
 fn a_directory_that_is_used_or_another_s_is_refused_and_left_alone() {
@@ -232,4 +232,48 @@ fn a_link_to_a_directory_stays_one_and_what_it_leads_to_is_exchanged() {
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     assert!(target.join("member/wal").exists());
     assert_eq!(names(&dir.path().join("disk")).len(), 2);
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_refused_and_stays() {
+    let file = snapshot();
+    let dir = tempfile::tempdir().unwrap();
+    let link = dir.path().join("etcd");
+    std::os::unix::fs::symlink(dir.path().join("disk/etcd"), &link).unwrap();
+    for told in [
+        Place::of(&link).map(drop),
+        recover(&link, order(&link).at),
+        run(&file, &order(&link)).map(drop),
+    ] {
+        let told = told.unwrap_err();
+        assert!(matches!(told, RestoreError::Dangling(_)), "{told}");
+        assert_eq!(told.kind(), Kind::Usage);
+    }
+    assert_eq!(names(dir.path()), ["etcd"]);
+}
+
+#[test]
+fn within_one_second_each_directory_has_a_name_of_its_own_and_the_last_kept_comes_back() {
+    let file = snapshot();
+    let dir = tempfile::tempdir().unwrap();
+    let order = order(&dir.path().join("etcd"));
+    make_old(&order.data_dir);
+    let old = tree(&order.data_dir);
+    run(&file, &order).unwrap();
+    let new = tree(&order.data_dir);
+    let mut kept = None;
+    for expected in [&old, &new, &old] {
+        let (from, now) = roll_back(&order.data_dir, order.at).unwrap();
+        assert_eq!(tree(&order.data_dir), *expected);
+        assert_ne!(now.as_ref(), Some(&from), "one name for two");
+        assert!(
+            kept.is_none_or(|kept| kept == from),
+            "the last kept comes back"
+        );
+        kept = now;
+    }
+    // What was kept last has the highest number, whichever are free below it.
+    run(&file, &order).unwrap();
+    let (from, _) = roll_back(&order.data_dir, order.at).unwrap();
+    assert_eq!(tree(&order.data_dir), old, "{from:?}");
 }

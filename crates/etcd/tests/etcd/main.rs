@@ -4,6 +4,7 @@
 
 mod auth;
 mod broken;
+mod busy;
 mod checkup;
 mod hashes;
 mod kit;

@@ -31,7 +31,7 @@ impl Level {
     }
 }
 
-const OWN: [(&str, Want); 10] = [
+const OWN: [(&str, Want); 24] = [
     ("dir", Want::Value),
     ("endpoints", Want::Values),
     ("cacert", Want::Value),
@@ -42,6 +42,20 @@ const OWN: [(&str, Want); 10] = [
     ("verify", Want::Value),
     ("verify_nice", Want::Value),
     ("compare_members", Want::Value),
+    ("max_rate", Want::Value),
+    ("drill", Want::Value),
+    ("drill_boot", Want::Value),
+    ("prune_foreign", Want::Value),
+    ("http", Want::Value),
+    ("http_socket", Want::Value),
+    ("http_token_file", Want::Value),
+    ("http_cert", Want::Value),
+    ("http_key", Want::Value),
+    ("ping_url", Want::Value),
+    ("ping_url_file", Want::Value),
+    ("kubeconfig", Want::Value),
+    ("kubernetes_events", Want::Value),
+    ("node_name", Want::Value),
 ];
 
 static S3: Shape = Shape(&[
@@ -78,6 +92,9 @@ static BACKUP: Shape = Shape(&[
     ("safe_timestamp", Want::Value),
     ("timeout", Want::Value),
     ("compression", Want::Value),
+    ("cron", Want::Value),
+    ("zone", Want::Value),
+    ("retention_tiers", Want::Values),
 ]);
 
 static ETCD: Shape = Shape(&[
@@ -102,6 +119,20 @@ pub(super) static TOP: Shape = Shape(&[
     OWN[7],
     OWN[8],
     OWN[9],
+    OWN[10],
+    OWN[11],
+    OWN[12],
+    OWN[13],
+    OWN[14],
+    OWN[15],
+    OWN[16],
+    OWN[17],
+    OWN[18],
+    OWN[19],
+    OWN[20],
+    OWN[21],
+    OWN[22],
+    OWN[23],
     ETCD.0[0],
     ETCD.0[1],
     ETCD.0[2],
@@ -112,6 +143,9 @@ pub(super) static TOP: Shape = Shape(&[
     BACKUP.0[4],
     BACKUP.0[5],
     BACKUP.0[6],
+    BACKUP.0[7],
+    BACKUP.0[8],
+    BACKUP.0[9],
 ]);
 
 /// Top-level keys of RKE (`RancherKubernetesEngineConfig`): one of them makes a `cluster.yml`.
@@ -184,7 +218,7 @@ pub(super) fn level_of(key: &str) -> Option<Level> {
 }
 
 /// What people have written for a key, by issue threads and by other tools' words.
-const HABITS: [(&str, Level, &str); 20] = [
+const HABITS: [(&str, Level, &str); 27] = [
     ("endpoint_ca", Level::S3, "custom_ca"),
     ("s3_endpoint_ca", Level::S3, "custom_ca"),
     ("s3_endpoint", Level::S3, "endpoint"),
@@ -202,9 +236,16 @@ const HABITS: [(&str, Level, &str); 20] = [
     ("s3_config", Level::Backup, "s3backupconfig"),
     ("s3", Level::Backup, "s3backupconfig"),
     ("interval", Level::Backup, "interval_hours"),
+    ("schedule", Level::Backup, "cron"),
+    ("timezone", Level::Backup, "zone"),
+    ("time_zone", Level::Backup, "zone"),
+    ("tiers", Level::Backup, "retention_tiers"),
     ("backup", Level::Etcd, "backup_config"),
     ("directory", Level::Own, "dir"),
     ("password", Level::Own, "password_file"),
+    ("healthchecks_url", Level::Own, "ping_url"),
+    ("healthcheck_url", Level::Own, "ping_url"),
+    ("heartbeat_url", Level::Own, "ping_url"),
 ];
 
 /// The right key for a wrong one, and its level: exactly there under another level, known as a
@@ -226,4 +267,16 @@ pub(super) fn meant(key: &str, at: Level) -> Option<(Level, &'static str)> {
         .or_else(habit)
         .or_else(|| near(at))
         .or_else(|| Level::ALL.into_iter().find_map(near))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_of_our_own_is_read_at_the_top() {
+        for key in Level::Own.keys() {
+            assert!(TOP.0.iter().any(|(read, _)| *read == key), "{key}");
+        }
+    }
 }

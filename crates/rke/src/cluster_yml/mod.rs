@@ -13,6 +13,7 @@
 
 mod keys;
 mod reading;
+mod tiers;
 mod value;
 mod word;
 
@@ -24,7 +25,8 @@ use crate::{Faults, Secret, text, yaml};
 use reading::Reading;
 
 pub use crate::text::MAX_BYTES;
-pub use word::{Addressing, Compression, LockMode, Sse, Verify};
+pub use tiers::Tiers;
+pub use word::{Addressing, Compression, LockMode, PruneForeign, Sse, Verify};
 
 /// A value, and where it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +73,12 @@ pub struct BackupConfig {
     pub timeout: Option<Located<Duration>>,
     /// `compression`, our own.
     pub compression: Option<Located<Compression>>,
+    /// `cron`, our own: five fields, not looked into.
+    pub cron: Option<Located<String>>,
+    /// `zone`, our own: the name of a time zone, not looked up.
+    pub zone: Option<Located<String>>,
+    /// `retention_tiers`, our own.
+    pub retention_tiers: Option<Located<Tiers>>,
 }
 
 /// `s3backupconfig`.
@@ -148,6 +156,34 @@ pub struct Own {
     pub verify_nice: Option<Located<u32>>,
     /// `compare_members`: whether each snapshot is compared with what the members hold.
     pub compare_members: Option<Located<bool>>,
+    /// `max_rate`: most bytes a second at which etcd's stream is read.
+    pub max_rate: Option<Located<NonZeroU64>>,
+    /// `drill`: the time between two rehearsals of a restore.
+    pub drill: Option<Located<Duration>>,
+    /// `drill_boot`: path of the etcd that is started on what was restored.
+    pub drill_boot: Option<Located<String>>,
+    /// `prune_foreign`: where the old program's rolling snapshots go by their age.
+    pub prune_foreign: Option<Located<PruneForeign>>,
+    /// `http`: where the daemon answers over HTTP: an address, or `off`.
+    pub http: Option<Located<String>>,
+    /// `http_socket`: path of the Unix socket where it does too.
+    pub http_socket: Option<Located<String>>,
+    /// `http_token_file`: path of a file that holds the bearer token.
+    pub http_token_file: Option<Located<String>>,
+    /// `http_cert`: path of the certificate that it shows.
+    pub http_cert: Option<Located<String>>,
+    /// `http_key`: path of that certificate's key.
+    pub http_key: Option<Located<String>>,
+    /// `ping_url`: whom the daemon tells of each attempt. Who knows it may speak there.
+    pub ping_url: Option<Located<Secret>>,
+    /// `ping_url_file`: path of a file that holds nothing but that.
+    pub ping_url_file: Option<Located<String>>,
+    /// `kubeconfig`: path of the file that tells where Kubernetes is.
+    pub kubeconfig: Option<Located<String>>,
+    /// `kubernetes_events`: whether Events are posted there.
+    pub kubernetes_events: Option<Located<bool>>,
+    /// `node_name`: the Node that they are about.
+    pub node_name: Option<Located<String>>,
 }
 
 /// Reads a file's bytes; `file` is its name for messages.

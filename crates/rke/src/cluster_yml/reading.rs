@@ -136,6 +136,20 @@ impl<'a> Reading<'a> {
             "verify" => own.verify = self.take("", entry, value::verify),
             "verify_nice" => own.verify_nice = self.take("", entry, value::nice),
             "compare_members" => own.compare_members = self.take("", entry, value::switch),
+            "max_rate" => own.max_rate = self.take("", entry, value::rate),
+            "drill" => own.drill = self.take("", entry, value::duration),
+            "drill_boot" => own.drill_boot = self.take("", entry, value::text),
+            "prune_foreign" => own.prune_foreign = self.take("", entry, value::prune_foreign),
+            "http" => own.http = self.take("", entry, value::text),
+            "http_socket" => own.http_socket = self.take("", entry, value::text),
+            "http_token_file" => own.http_token_file = self.take("", entry, value::text),
+            "http_cert" => own.http_cert = self.take("", entry, value::text),
+            "http_key" => own.http_key = self.take("", entry, value::text),
+            "ping_url" => own.ping_url = self.take("", entry, value::secret),
+            "kubeconfig" => own.kubeconfig = self.take("", entry, value::text),
+            "kubernetes_events" => own.kubernetes_events = self.take("", entry, value::switch),
+            "node_name" => own.node_name = self.take("", entry, value::text),
+            "ping_url_file" => own.ping_url_file = self.take("", entry, value::text),
             _ => return false,
         }
         true
@@ -179,6 +193,9 @@ impl<'a> Reading<'a> {
             "safe_timestamp" => backup.safe_timestamp = self.take(at, entry, value::switch),
             "timeout" => backup.timeout = self.take(at, entry, value::timeout),
             "compression" => backup.compression = self.take(at, entry, value::compression),
+            "cron" => backup.cron = self.take(at, entry, value::text),
+            "zone" => backup.zone = self.take(at, entry, value::text),
+            "retention_tiers" => backup.retention_tiers = self.take(at, entry, value::tiers),
             "s3backupconfig" => {
                 let place = self.place(Level::S3);
                 backup.s3backupconfig = self.section(at, entry).map(|entries| {

@@ -308,11 +308,11 @@ cluster.yml:10: services.etcd.backup_config.interval_hours: is the text \"12\", 
 cluster.yml:11: services.etcd.backup_config.retention: is the text \"24h\"; write a whole number of snapshots, such as 6; an age belongs at services.etcd.retention
 cluster.yml:12: services.etcd.backup_config.enabled: is the text \"true\"; write true, without quotes
 cluster.yml:13: services.etcd.backup_config.safe_timestamp: is 1; write true or false
-cluster.yml:14: services.etcd.backup_config.compression: is \"gzip\"; write none or zstd
+cluster.yml:14: services.etcd.backup_config.compression: is \"gzip\"; write none, zstd or zip
 cluster.yml:15: services.etcd.backup_config.access_key: is no key here; it belongs at services.etcd.backup_config.s3backupconfig.access_key
 cluster.yml:16: services.etcd.backup_config.timeout: is 0; write 1 to 31536000 seconds
 cluster.yml:17: services.etcd.backup_config.timeouts: is no key here; did you mean timeout?
-cluster.yml:18: services.etcd.backup_config.what: is no key here; the keys are enabled, interval_hours, retention, s3backupconfig, safe_timestamp, timeout, compression
+cluster.yml:18: services.etcd.backup_config.what: is no key here; the keys are enabled, interval_hours, retention, s3backupconfig, safe_timestamp, timeout, compression, cron, zone, retention_tiers
 cluster.yml:19: services.etcd.backup_config.timeout: is given twice, first in line 16; keep one of them
 cluster.yml:21: services.etcd.backup_config.s3backupconfig.endpoint_ca: is no key here; did you mean custom_ca?
 cluster.yml:22: services.etcd.backup_config.s3backupconfig.Bucket-Name: is no key here; did you mean bucket_name?
@@ -415,7 +415,7 @@ fn numbers_and_durations_out_of_bounds_are_told() {
         ),
         (
             "\"a\\a\": 1",
-            "a\\u{7}: is no key here; the keys are dir, endpoints, cacert, cert, key, user, password_file, verify, verify_nice, compare_members",
+            "a\\u{7}: is no key here; the keys are dir, endpoints, cacert, cert, key, user, password_file, verify, verify_nice, compare_members, max_rate, drill, drill_boot, prune_foreign, http, http_socket, http_token_file, http_cert, http_key, ping_url, ping_url_file, kubeconfig, kubernetes_events, node_name",
         ),
     ] {
         assert_eq!(complaints(text), format!("cluster.yml:1: {complaint}"));

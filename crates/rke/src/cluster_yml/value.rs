@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::yaml::{Node, Scalar};
 use crate::{Secret, Wrong, bounds, duration, rate};
 
-use super::{Addressing, Compression, LockMode, Sse, Verify};
+use super::{Addressing, Compression, LockMode, PruneForeign, Sse, Tiers, Verify};
 
 /// A value checked, or nothing where the file says nothing.
 pub(super) type Checked<T> = Result<Option<T>, Wrong>;
@@ -87,12 +87,22 @@ pub(super) fn duration(node: &Node) -> Checked<Duration> {
     }
 }
 
+/// `daily=7`, one, several between commas, or a list.
+pub(super) fn tiers(node: &Node) -> Checked<Tiers> {
+    let said = texts(node)?;
+    said.map(|texts| Tiers::parse(&texts.join(","))).transpose()
+}
+
 pub(super) fn compression(node: &Node) -> Checked<Compression> {
     word(node, Compression::parse)
 }
 
 pub(super) fn verify(node: &Node) -> Checked<Verify> {
     word(node, Verify::parse)
+}
+
+pub(super) fn prune_foreign(node: &Node) -> Checked<PruneForeign> {
+    word(node, PruneForeign::parse)
 }
 
 pub(super) fn addressing(node: &Node) -> Checked<Addressing> {

@@ -24,6 +24,32 @@ impl Verify {
     }
 }
 
+/// Where the old program's rolling snapshots go by their age.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PruneForeign {
+    /// Nowhere.
+    #[default]
+    Never,
+    /// In the directory.
+    Local,
+    /// In the directory and the bucket.
+    Everywhere,
+}
+
+impl PruneForeign {
+    /// The words for it, in the order of the variants.
+    pub const WORDS: [&'static str; 3] = ["never", "local", "everywhere"];
+
+    /// Reads one of [`WORDS`](Self::WORDS).
+    pub fn parse(word: &str) -> Result<Self, Wrong> {
+        chosen(
+            word,
+            Self::WORDS,
+            [Self::Never, Self::Local, Self::Everywhere],
+        )
+    }
+}
+
 /// How a snapshot is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Compression {
@@ -32,15 +58,17 @@ pub enum Compression {
     None,
     /// As a Zstandard frame.
     Zstd,
+    /// As a zip, as RKE's sidecar does.
+    Zip,
 }
 
 impl Compression {
     /// The words for it, in the order of the variants.
-    pub const WORDS: [&'static str; 2] = ["none", "zstd"];
+    pub const WORDS: [&'static str; 3] = ["none", "zstd", "zip"];
 
     /// Reads one of [`WORDS`](Self::WORDS).
     pub fn parse(word: &str) -> Result<Self, Wrong> {
-        chosen(word, Self::WORDS, [Self::None, Self::Zstd])
+        chosen(word, Self::WORDS, [Self::None, Self::Zstd, Self::Zip])
     }
 
     /// The word for it.

@@ -1,16 +1,19 @@
 //! The directory tried out, and whether the next snapshot has room in it.
 
+use std::io;
+use std::path::Path;
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use rollsnap_engine::Kind;
 use rollsnap_store::local::LocalDir;
-use rollsnap_store::{Effort, Store};
+use rollsnap_store::{Effort, Store, StoreError};
+use rustix::fs::{Access, access};
 
 use super::{Outcome, Part, Trial};
 use crate::assembly;
 use crate::config::Settings;
-use crate::output::Size;
+use crate::output::{Size, moment};
 
 /// How far ahead of the clock a file may be: file systems of other machines have clocks of theirs.
 const AHEAD: Duration = Duration::from_secs(60);
@@ -24,21 +27,22 @@ pub(super) struct Tried {
 }
 
 pub(super) async fn try_out(settings: &Settings, effort: Effort, now: DateTime<Utc>) -> Tried {
+    let location = settings.dir.value.display().to_string();
+    let not_open = |location: String, outcome| Tried {
+        trials: vec![Trial::new(Part::Directory, &location, "open", outcome)],
+        location,
+        free: None,
+    };
+    if let Some(above) = above_missing(&settings.dir.value) {
+        return not_open(location, missing(above));
+    }
     let opened = match effort {
         Effort::Full => assembly::local(settings),
         Effort::Harmless => assembly::local_to_read(settings),
     };
-    let location = settings.dir.value.display().to_string();
     let dir = match opened {
         Ok(dir) => dir,
-        Err(failure) => {
-            let outcome = Outcome::Failed(failure);
-            return Tried {
-                trials: vec![Trial::new(Part::Directory, &location, "open", outcome)],
-                location,
-                free: None,
-            };
-        }
+        Err(failure) => return not_open(location, Outcome::Failed(failure)),
     };
     let location = dir.location().to_string();
     let probes = dir.probe(effort).await.into_iter();
@@ -51,6 +55,30 @@ pub(super) async fn try_out(settings: &Settings, effort: Effort, now: DateTime<U
         free: dir.free().ok().flatten(),
         trials,
         location,
+    }
+}
+
+/// The directory above one of which only itself is missing: `run` and `save` make that.
+fn above_missing(dir: &Path) -> Option<&Path> {
+    let is_missing =
+        matches!(dir.symlink_metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound);
+    let above = match dir.parent()? {
+        here if here.as_os_str().is_empty() => Path::new("."),
+        above => above,
+    };
+    (is_missing && above.is_dir()).then_some(above)
+}
+
+/// What is made is not made by a look at it.
+fn missing(above: &Path) -> Outcome {
+    match access(above, Access::WRITE_OK | Access::EXEC_OK) {
+        Ok(()) => Outcome::weak(
+            "is missing: the first save or run makes it",
+            "check --dir again once it is there: nothing of it could be tried out",
+        ),
+        Err(errno) => {
+            Outcome::Failed(StoreError::io("create in", above.display(), errno.into()).into())
+        }
     }
 }
 
@@ -96,12 +124,12 @@ async fn clock(dir: &LocalDir, now: DateTime<Utc>) -> Outcome {
         Some(newest) if newest > now + AHEAD => Outcome::weak(
             format!(
                 "it is {}, and the newest file is of {}",
-                now.to_rfc3339_opts(SecondsFormat::Secs, true),
-                newest.to_rfc3339_opts(SecondsFormat::Secs, true)
+                moment(now),
+                moment(newest)
             ),
             "set the clock, and keep it set (chrony, systemd-timesyncd)",
         ),
-        _ => Outcome::Held(now.to_rfc3339_opts(SecondsFormat::Secs, true)),
+        _ => Outcome::Held(moment(now)),
     }
 }
 

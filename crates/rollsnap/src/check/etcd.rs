@@ -1,6 +1,6 @@
 //! The members tried out. What they tell is judged purely; a snapshot is opened and dropped.
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt;
 use rollsnap_engine::Kind;
 use rollsnap_etcd::{Checkup, Members, SnapshotStream, Source, SourceError, Vitals};
@@ -9,7 +9,7 @@ use rollsnap_store::Effort;
 use super::{Outcome, Part, Trial};
 use crate::assembly;
 use crate::config::Settings;
-use crate::output::Size;
+use crate::output::{Size, moment};
 
 /// Certificates that end sooner are told.
 const NOTICE: TimeDelta = TimeDelta::days(30);
@@ -222,7 +222,7 @@ fn certificate(end: u64, now: DateTime<Utc>) -> Outcome {
     let Some(end) = end.and_then(|end| DateTime::from_timestamp(end, 0)) else {
         return Outcome::Held("valid for ever".to_owned());
     };
-    let day = end.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let day = moment(end);
     let left = end - now;
     if left < TimeDelta::zero() {
         let message = format!("it ended at {day}");
@@ -258,8 +258,10 @@ mod tests {
                     version: "3.5.1".to_owned(),
                     revision: 3,
                     raft_term: 4,
+                    leader_id: 1,
                     raft_applied_index: 5,
                     db_size: 6,
+                    db_in_use: 5,
                     is_learner: false,
                     errors: Vec::new(),
                 },

@@ -118,8 +118,7 @@ impl Outcome {
 
 /// Tries everything that these settings speak of, in the order etcd, directory, bucket.
 ///
-/// With [`Effort::Full`] the directory is made where only it is missing, as by the daemon;
-/// besides, nothing is left behind. Dropping the future may leave what was being tried.
+/// Nothing is left behind but, in a directory that is there, the folder of ours. Dropping the future may leave what was being tried.
 pub async fn try_out(settings: &Settings, effort: Effort, now: DateTime<Utc>) -> Vec<Trial> {
     // Boxed: one of them alone is larger than a thread's worth of stack should hold.
     let (etcd, directory, bucket) = tokio::join!(

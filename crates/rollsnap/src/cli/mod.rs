@@ -1,12 +1,15 @@
 //! The command line: verbs here, options from the table in [`options`](crate::config::options).
 
 mod check;
+pub mod drill;
 pub mod hashkv;
 pub mod look;
 pub mod operand;
 mod prove;
 pub mod reference;
 pub mod restore;
+pub mod rke;
+pub mod times;
 
 use std::ffi::OsString;
 
@@ -42,6 +45,8 @@ pub enum Verb {
     },
     /// What there is.
     List,
+    /// How the backups stand.
+    Board,
     /// Retention now.
     Prune {
         /// Whether it is carried out.
@@ -80,8 +85,14 @@ pub enum Verb {
     HashKv(hashkv::HashKv),
     /// Inside a snapshot.
     Look(look::Look),
+    /// Ahead and back in time.
+    Times(times::Times),
     /// A data directory from a snapshot.
     Restore(restore::Restore),
+    /// A restore rehearsed.
+    Drill(drill::Drill),
+    /// The certificates of old clusters of RKE.
+    RkePki(rke::Pki),
     /// Whether the set-up holds.
     Check(Effort),
     /// Whether the configuration is right.
@@ -132,7 +143,7 @@ pub fn command() -> Command {
         .subcommand(verb(
             "run",
             "Takes, rotates and uploads snapshots by the schedule until stopped",
-            &[File, Directory, Etcd, Schedule, Snapshot, Bucket, Log],
+            &Group::ALL,
         ))
         .subcommand(
             printing(verb(
@@ -151,6 +162,7 @@ pub fn command() -> Command {
             "Shows every snapshot of the directory and of the bucket",
             &[File, Directory, Bucket, Log],
         )))
+        .subcommand(board())
         .subcommand(
             printing(verb(
                 "prune",
@@ -199,22 +211,40 @@ pub fn command() -> Command {
         .subcommands(prove::commands())
         .subcommand(hashkv::command())
         .subcommands(look::commands())
-        .subcommands([restore::command(), check::command(), config()])
+        .subcommands(times::commands())
+        .subcommands([
+            restore::command(),
+            rke::command(),
+            check::command(),
+            config(),
+        ])
         .subcommand(printing(verb(
             "version",
             "Tells which program this is",
             &[],
         )))
-        .subcommand(
-            Command::new("completion")
-                .about("Prints a completion script for a shell")
-                .arg(
-                    Arg::new("shell")
-                        .value_name("SHELL")
-                        .required(true)
-                        .value_parser(value_parser!(Shell))
-                        .help("The shell."),
-                ),
+        .subcommand(completion())
+}
+
+fn board() -> Command {
+    use Group::{Bucket, Directory, File, Log, Schedule};
+    let about = "Tells whether the cluster could be restored now, and what is to be done";
+    printing(verb(
+        "board",
+        about,
+        &[File, Directory, Schedule, Bucket, Log],
+    ))
+}
+
+fn completion() -> Command {
+    Command::new("completion")
+        .about("Prints a completion script for a shell")
+        .arg(
+            Arg::new("shell")
+                .value_name("SHELL")
+                .required(true)
+                .value_parser(value_parser!(Shell))
+                .help("The shell."),
         )
 }
 
@@ -307,6 +337,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
             matches,
         ),
         "list" => (Verb::List, matches),
+        "board" => (Verb::Board, matches),
         "prune" if matches.get_flag("dry-run") => (
             Verb::Prune {
                 mode: PruneMode::DryRun,
@@ -326,6 +357,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
         "upload" => (Verb::Upload { name: given() }, matches),
         "download" => (Verb::Download { name: given() }, matches),
         restore::NAME => (Verb::Restore(restore::parse(matches)), matches),
+        rke::NAME => {
+            let (pki, matches) = rke::parse(matches);
+            (Verb::RkePki(pki), matches)
+        }
         check::NAME => (check::parse(matches), matches),
         hashkv::NAME => (Verb::HashKv(hashkv::parse(matches)), matches),
         "config" => match matches.subcommand() {
@@ -341,20 +376,27 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
             (Verb::Completion(shell), matches)
         }
         name => {
+            if let Some((times, matches)) = times::parse(name, matches) {
+                return Ok(invocation(Verb::Times(times), matches));
+            }
             let look = || look::parse(name, matches).map(Verb::Look);
             let verb = prove::parse(name, matches).or_else(look);
             (verb.unwrap_or(Verb::Version), matches)
         }
     };
+    Ok(invocation(verb, matches))
+}
+
+fn invocation(verb: Verb, matches: &ArgMatches) -> Invocation {
     let format = match matches.try_get_one::<String>("output") {
         Ok(Some(word)) if word == "json" => Format::Json,
         _ => Format::Text,
     };
-    Ok(Invocation {
+    Invocation {
         verb,
         flags: flags(matches),
         format,
-    })
+    }
 }
 
 /// The stores that `--from` names.

@@ -1,14 +1,14 @@
-//! The verbs that prove: `status` and `verify`.
+//! The verbs that prove: `status`, `verify` and `drill`.
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::operand::{OPERAND, operand};
-use super::{Verb, printing, side, verb};
+use super::{Verb, drill, printing, side, verb};
 use crate::commands::verify::Request;
 use crate::config::options::Group::{Bucket, Directory, File, Log, Reading};
 
 /// The verbs, for the whole command line.
-pub(super) fn commands() -> [Command; 2] {
+pub(super) fn commands() -> [Command; 3] {
     let groups = [File, Directory, Bucket, Reading, Log];
     [
         printing(verb(
@@ -67,6 +67,7 @@ pub(super) fn commands() -> [Command; 2] {
                 .conflicts_with("digest")
                 .help("Also walks every page and record; the default."),
         ),
+        drill::command(),
     ]
 }
 
@@ -85,6 +86,7 @@ pub(super) fn parse(name: &str, matches: &ArgMatches) -> Option<Verb> {
             all: matches.get_flag("all").then(|| side(matches)),
             digest_only: matches.get_flag("digest"),
         })),
+        drill::NAME => Some(Verb::Drill(drill::parse(matches))),
         _ => None,
     }
 }

@@ -65,7 +65,7 @@ fn section(page: &mut String, before: &str, command: &Command) {
         page.push_str("\n| argument | means |\n|---|---|\n");
         for arg in own {
             let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-            let _ = writeln!(page, "| `{}` | {help} |", shape(arg));
+            let _ = writeln!(page, "| `{}` | {help}{} |", shape(arg), words(arg));
         }
     }
     let takes = |group: &Group| {
@@ -87,6 +87,25 @@ fn link(group: Group) -> String {
         "[{title}](config.md#{})",
         title.to_lowercase().replace(' ', "-")
     )
+}
+
+/// What an argument may be, where that is one of a few words, and what it is unless it is said.
+fn words(arg: &Arg) -> String {
+    let values = arg.get_possible_values();
+    if values.is_empty() || !arg.get_action().takes_values() {
+        return String::new();
+    }
+    let default = arg.get_default_values().first();
+    let words: Vec<_> = values
+        .iter()
+        .map(|value| match default {
+            Some(default) if value.matches(&default.to_string_lossy(), false) => {
+                format!("`{}` (default)", value.get_name())
+            }
+            _ => format!("`{}`", value.get_name()),
+        })
+        .collect();
+    format!(" {}.", words.join(", "))
 }
 
 /// An argument as it is written: `-o, --output FORMAT`, `NAME`.

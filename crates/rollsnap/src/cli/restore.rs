@@ -4,7 +4,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::operand::{OPERAND, operand};
 use super::{printing, verb};
-use crate::config::options::Group::{Bucket, Directory, File, Log, Reading};
+use crate::config::options::Group::{Bucket, Directory, Etcd, File, Log, Reading};
 
 /// The verb's name.
 pub(super) const NAME: &str = "restore";
@@ -22,6 +22,8 @@ pub struct Restore {
     pub from_s3: bool,
     /// The member's data directory.
     pub data_dir: String,
+    /// Where its log goes, if not into it.
+    pub wal_dir: Option<String>,
     /// The digest that the snapshot must have.
     pub digest: Option<String>,
     /// The member's name.
@@ -44,6 +46,10 @@ pub struct Restore {
     pub expire_leases: bool,
     /// Whether authentication is switched off.
     pub disable_auth: bool,
+    /// Whether no live member is asked, nor a snapshot of it taken.
+    pub no_safety: bool,
+    /// Whether what is there may be of a cluster that is none of the snapshot's.
+    pub other_cluster: bool,
     /// Whether only the plan is printed.
     pub plan: bool,
     /// Whether the old directory comes back.
@@ -55,12 +61,13 @@ pub(super) fn command() -> Command {
     printing(verb(
         NAME,
         "Makes a member's data directory from a snapshot, beside the old one, and exchanges them",
-        &[File, Directory, Bucket, Reading, Log],
+        &[File, Directory, Bucket, Reading, Etcd, Log],
     ))
     .args(which())
     .args(whereto())
     .args(as_whom())
     .args(with_what_changed())
+    .args(beside_what_is_there())
     .arg(switch(
         "plan",
         "Prints what would be done, and does nothing.",
@@ -115,13 +122,35 @@ fn which() -> [Arg; 5] {
     ]
 }
 
-fn whereto() -> [Arg; 1] {
-    [text(
-        "data-dir",
-        "DIR",
-        "The member's data directory. An old one is kept as DIR.before-TIME.",
-    )
-    .required(true)]
+fn whereto() -> [Arg; 2] {
+    [
+        text(
+            "data-dir",
+            "DIR",
+            "The member's data directory. An old one is kept as DIR.before-TIME.",
+        )
+        .required(true),
+        text(
+            "wal-dir",
+            "DIR",
+            "The directory of the log, where etcd's --wal-dir gives it one of its own. It becomes \
+             a link through the data directory.",
+        ),
+    ]
+}
+
+fn beside_what_is_there() -> [Arg; 2] {
+    [
+        switch(
+            "no-safety",
+            "Asks no live member, and takes no snapshot of it; else one that --endpoints or the \
+             like names, and that answers, is saved as before-restore-TIME first.",
+        ),
+        switch(
+            "other-cluster",
+            "Goes on where what is there has nothing in common with the snapshot.",
+        ),
+    ]
 }
 
 fn as_whom() -> [Arg; 4] {
@@ -190,6 +219,7 @@ pub(super) fn parse(matches: &ArgMatches) -> Restore {
         until: text("at"),
         from_s3: matches.get_flag("from-s3"),
         data_dir: text("data-dir").unwrap_or_default(),
+        wal_dir: text("wal-dir"),
         digest: text("digest"),
         name: text("name").unwrap_or_default(),
         initial_cluster: text("initial-cluster"),
@@ -201,6 +231,8 @@ pub(super) fn parse(matches: &ArgMatches) -> Restore {
         keep_alarms: matches.get_flag("keep-alarms"),
         expire_leases: matches.get_flag("expire-leases"),
         disable_auth: matches.get_flag("disable-auth"),
+        no_safety: matches.get_flag("no-safety"),
+        other_cluster: matches.get_flag("other-cluster"),
         plan: matches.get_flag("plan"),
         rollback: matches.get_flag("rollback"),
     }

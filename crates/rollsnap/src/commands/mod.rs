@@ -1,19 +1,24 @@
 //! One verb, one file. Here: what comes before and after every one of them.
 
+mod board;
 mod check;
 mod config;
 mod copy;
+mod coverage;
 mod delete;
+mod drill;
 mod hashkv;
-mod list;
+pub(crate) mod list;
 mod look;
 mod operand;
-mod progress;
+mod preview;
+pub(crate) mod progress;
 mod prune;
 mod question;
 mod restore;
+mod rke;
 mod run;
-mod save;
+pub(crate) mod save;
 mod status;
 pub mod verify;
 mod version;
@@ -25,10 +30,13 @@ use std::time::Duration;
 use rollsnap_engine::tended::Tended;
 use rollsnap_engine::{Clock, Kind, SystemClock};
 use rollsnap_store::Store;
+use tokio::sync::Mutex;
 
 use crate::argv;
 use crate::assembly;
+use crate::cli::times::Times;
 use crate::cli::{self, Invocation, Verb};
+use crate::config::options::Id;
 use crate::config::{Disk, Environment, Flags, Inputs, Log, LogFormat, Settings};
 use crate::journal;
 use crate::output::{self, Format};
@@ -43,25 +51,54 @@ const LINGER: Duration = Duration::from_millis(200);
 const ABORT: Duration = Duration::from_secs(3);
 
 /// What a verb may use.
-struct Context {
+pub(crate) struct Context {
     flags: Flags,
-    environment: Environment,
+    pub(crate) environment: Environment,
     format: Format,
-    clock: Arc<dyn Clock>,
-    orders: Orders,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) orders: Orders,
     /// The bucket of a verb that uploads.
     tended: OnceLock<Tended>,
     /// That a bucket whose certificate is not checked was warned of.
     warned: Once,
+    /// Held while something is done that is not dropped at a stop, but ends by itself and tells how.
+    last_word: Mutex<()>,
 }
 
 impl Context {
+    /// From here on signals are heard.
+    pub(crate) fn new(
+        flags: Flags,
+        environment: Environment,
+        format: Format,
+    ) -> Result<Self, Failure> {
+        let orders = Orders::listen()
+            .map_err(|error| Failure::new(Kind::Bug, format!("listen for signals: {error}")))?;
+        Ok(Self {
+            flags,
+            environment,
+            format,
+            clock: Arc::new(SystemClock),
+            orders,
+            tended: OnceLock::new(),
+            warned: Once::new(),
+            last_word: Mutex::default(),
+        })
+    }
+
+    /// Waits until the uploads of a stopped verb are aborted, at most for the time that they have.
+    pub(crate) async fn rest(&self) {
+        if let Some(tended) = self.tended.get() {
+            tended.rest(ABORT).await;
+        }
+    }
+
     /// A bucket whose uploads are aborted, and waited for, if the verb is stopped.
-    fn tend(&self, bucket: Arc<dyn Store>) -> Arc<dyn Store> {
+    pub(crate) fn tend(&self, bucket: Arc<dyn Store>) -> Arc<dyn Store> {
         Arc::new(self.tended.get_or_init(|| Tended::new(bucket)).clone())
     }
 
-    fn inputs(&self) -> Inputs<'_> {
+    pub(crate) fn inputs(&self) -> Inputs<'_> {
         Inputs {
             flags: &self.flags,
             environment: &self.environment,
@@ -69,13 +106,24 @@ impl Context {
         }
     }
 
-    fn settings(&self) -> Result<Settings, Failure> {
+    pub(crate) fn settings(&self) -> Result<Settings, Failure> {
         Ok(self.warning_once(Settings::resolve(self.inputs())?))
     }
 
     /// For a verb that asks etcd.
-    fn settings_with_etcd(&self) -> Result<Settings, Failure> {
+    pub(crate) fn settings_with_etcd(&self) -> Result<Settings, Failure> {
         Ok(self.warning_once(assembly::settings(self.inputs())?))
+    }
+
+    /// The same as if no bucket were wanted, for what must go on without one.
+    pub(crate) fn settings_without_bucket(&self) -> Result<Settings, Failure> {
+        let mut flags = self.flags.clone();
+        flags.set(Id::S3, "false");
+        let inputs = Inputs {
+            flags: &flags,
+            ..self.inputs()
+        };
+        Ok(Settings::resolve(inputs)?)
     }
 
     fn warning_once(&self, settings: Settings) -> Settings {
@@ -97,24 +145,30 @@ pub fn run(invocation: Invocation) -> ExitCode {
     } = invocation;
     let environment = Environment::of_process();
     argv::restore_secrets(&environment, &mut flags);
+    on_threads(work(verb, flags, environment, format)).unwrap_or_else(|failure| fail(&failure))
+}
+
+/// Runs the whole of a command on threads of its own.
+pub(crate) fn on_threads<F>(work: F) -> Result<ExitCode, Failure>
+where
+    F: Future<Output = Result<ExitCode, Failure>> + Send + 'static,
+{
     // Two threads: one for the stream, one for what follows it.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build();
-    let runtime = match runtime {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&Failure::new(Kind::Bug, format!("start threads: {error}"))),
-    };
+    let runtime =
+        runtime.map_err(|error| Failure::new(Kind::Bug, format!("start threads: {error}")))?;
     // The work is a task like those that it starts: on this thread, which only waits, each piece
     // of etcd's stream would cost a wake-up through the kernel.
-    let work = runtime.spawn(work(verb, flags, environment, format));
+    let work = runtime.spawn(work);
     let result = runtime.block_on(work).unwrap_or_else(|ended| {
         let message = format!("the work ended early: {ended}");
         Err(Failure::new(Kind::Bug, message))
     });
     runtime.shutdown_timeout(LINGER);
-    result.unwrap_or_else(|failure| fail(&failure))
+    result
 }
 
 async fn work(
@@ -123,19 +177,8 @@ async fn work(
     environment: Environment,
     format: Format,
 ) -> Result<ExitCode, Failure> {
-    let orders = Orders::listen()
-        .map_err(|error| Failure::new(Kind::Bug, format!("listen for signals: {error}")))?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let context = Context {
-        flags,
-        environment,
-        format,
-        clock,
-        orders,
-        tended: OnceLock::new(),
-        warned: Once::new(),
-    };
-    start_log(&context)?;
+    let context = Context::new(flags, environment, format)?;
+    start_log(&context, telemetry::Format::Logfmt)?;
     let forced = context.orders.force.clone();
     tokio::select! {
         biased;
@@ -145,28 +188,37 @@ async fn work(
 }
 
 async fn carry_out(verb: &Verb, context: &Context) -> Result<ExitCode, Failure> {
-    // The daemon deals with a stop itself; every other verb is dropped, which leaves nothing.
-    if *verb == Verb::Run {
-        return run::run(context).await.map(|()| ExitCode::SUCCESS);
+    // These deal with a stop themselves; every other verb is dropped, which leaves nothing.
+    match verb {
+        Verb::Run => return run::run(context).await.map(|()| ExitCode::SUCCESS),
+        Verb::Drill(request) => {
+            let done = Box::pin(drill::run(context, request)).await;
+            return done.map(|()| ExitCode::SUCCESS);
+        }
+        _ => {}
     }
     let work = async {
         let done = match verb {
-            Verb::Run => Ok(()),
+            Verb::Run | Verb::Drill(_) => Ok(()),
             Verb::Save { name } => save::run(context, name.as_deref()).await,
             Verb::List => list::run(context).await,
+            Verb::Board => board::run(context).await,
             Verb::Prune { mode } => prune::run(context, *mode).await,
             Verb::Delete { name, from } => delete::run(context, name, *from).await,
             Verb::Upload { name } => copy::upload(context, name).await,
             Verb::Download { name } => copy::download(context, name).await,
             Verb::Status { operand } => status::run(context, operand).await,
             Verb::Verify(request) => verify::run(context, request).await,
-            Verb::Restore(request) => restore::run(context, request).await,
+            Verb::Restore(request) => Box::pin(restore::run(context, request)).await,
             Verb::VerifyRemote { names } => verify::remote::run(context, names).await,
+            Verb::Times(Times::Preview { days }) => preview::run(context, *days).await,
+            Verb::Times(Times::Coverage { days }) => coverage::run(context, *days).await,
             Verb::HashKv(request) => hashkv::run(context, request).await,
             // The one whose answer may be in its exit code.
             Verb::Look(look) => return look::run(context, look).await,
             Verb::Check(effort) => check::run(context, *effort).await,
             Verb::ConfigCheck => config::check(context),
+            Verb::RkePki(pki) => rke::pki::run(context, pki).await,
             Verb::ConfigShow => config::show(context),
             Verb::Version => version::run(context.format),
             Verb::Completion(shell) => {
@@ -177,24 +229,30 @@ async fn carry_out(verb: &Verb, context: &Context) -> Result<ExitCode, Failure> 
         };
         done.map(|()| ExitCode::SUCCESS)
     };
+    let stopped = async {
+        context.orders.stop.cancelled().await;
+        drop(context.last_word.lock().await);
+    };
     // The work is asked first: a save whose snapshot stands has more to say of a stop than this.
     let result = tokio::select! {
         biased;
         result = work => result,
-        () = context.orders.stop.cancelled() => {
+        () = stopped => {
             Err(Failure::new(Kind::Canceled, "stopped before the end; nothing half-made is left"))
         }
     };
-    if let Some(tended) = context.tended.get() {
-        tended.rest(ABORT).await;
-    }
+    context.rest().await;
     result
 }
 
-fn start_log(context: &Context) -> Result<(), Failure> {
+/// Starts the log, and tells how its lines are written: in `logfmt` unless JSON is asked for.
+pub(crate) fn start_log(
+    context: &Context,
+    logfmt: telemetry::Format,
+) -> Result<telemetry::Format, Failure> {
     let log = Log::resolve(context.inputs())?;
     let format = match log.format.value {
-        LogFormat::Logfmt => telemetry::Format::Logfmt,
+        LogFormat::Logfmt => logfmt,
         LogFormat::Json => telemetry::Format::Json,
     };
     let verbosity = match context.environment.get("RUST_LOG") {
@@ -203,7 +261,8 @@ fn start_log(context: &Context) -> Result<(), Failure> {
         None => Verbosity::Normal,
     };
     telemetry::start(format, &verbosity, Arc::clone(&context.clock))
-        .map_err(|error| Failure::new(Kind::Config, error))
+        .map_err(|error| Failure::new(Kind::Config, error))?;
+    Ok(format)
 }
 
 fn fail(failure: &Failure) -> ExitCode {

@@ -195,7 +195,8 @@ impl<'a> Operand<'a> {
                 let store = assembly::remote_needed(&settings)?;
                 let objects = store.list(name.as_str()).await?;
                 let Some(object) = objects.into_iter().find(|object| object.name == name) else {
-                    return Err(nowhere(text, name.as_str(), &[&*store]).await);
+                    let list = list_of(bucket, folder);
+                    return Err(nowhere(text, name.as_str(), &[&*store], &list).await);
                 };
                 let found = image::look(&*store, object).await?;
                 Ok(Place::Object {
@@ -220,7 +221,7 @@ impl Operand<'_> {
         let object = objects.into_iter().find(|it| it.name == entry.object());
         let Some(object) = object else {
             let name = entry.name.as_str();
-            return Err(nowhere(name, name, &[&*store]).await);
+            return Err(nowhere(name, name, &[&*store], LIST).await);
         };
         let found = image::look(&*store, object).await?;
         let path = settings.dir.value.join(found.object.name.as_str());
@@ -318,10 +319,11 @@ async fn of_file(context: &Context, path: &Path, access: Access) -> Result<Opene
     let name = name.to_string_lossy().into_owned();
     let found = beside(&path, &name, meta.len()).await;
     let is_file = meta.is_file();
+    let called = name.clone();
     let bar = if is_file { Bar::new() } else { Bar::endless() };
     let image = unpacking(bar, &location, move |heed| {
         if is_file {
-            Image::open(Arc::new(file), access, &scratch, heed)
+            Image::open(Arc::new(file), access.of(&called), &scratch, heed)
         } else {
             // A pipe or a device is read as standard input is.
             Image::of_stream(&mut &file, None, &scratch, heed)
@@ -398,7 +400,7 @@ async fn place_of_name(context: &Context, name: &str) -> Result<Place, Failure> 
     let mut stores: Vec<&dyn Store> = Vec::new();
     stores.extend(local.as_ref().map(|local| local as &dyn Store));
     stores.extend(remote.as_deref());
-    Err(nowhere(name, name, &stores).await)
+    Err(nowhere(name, name, &stores, LIST).await)
 }
 
 async fn of_object(
@@ -452,8 +454,20 @@ pub(super) async fn blocking<T: Send + 'static>(
         .map_err(|ended| Failure::new(Kind::Bug, format!("the work ended early: {ended}")))
 }
 
-/// Tells where a name was looked for, and what was probably meant.
-async fn nowhere(text: &str, name: &str, stores: &[&dyn Store]) -> Failure {
+/// The command that shows what the configured stores have.
+const LIST: &str = "rollsnap list";
+
+/// The command that shows what a bucket has which nobody configured.
+fn list_of(bucket: &str, folder: &str) -> String {
+    let list = format!("{LIST} --bucket-name {bucket}");
+    if folder.is_empty() {
+        return list;
+    }
+    format!("{list} --folder {folder}")
+}
+
+/// Tells where a name was looked for, what was probably meant, and what `list` would show.
+async fn nowhere(text: &str, name: &str, stores: &[&dyn Store], list: &str) -> Failure {
     let mut places = Vec::new();
     let mut names = Vec::new();
     for store in stores {
@@ -474,8 +488,8 @@ async fn nowhere(text: &str, name: &str, stores: &[&dyn Store]) -> Failure {
     };
     let message = format!("open {text}: there is no such snapshot in {places}");
     let hint = match nearest(name, names.iter().map(String::as_str)) {
-        Some(meant) => format!("{meant} is there; rollsnap list shows all names"),
-        None => "rollsnap list shows all names; a file elsewhere is given as a path".to_owned(),
+        Some(meant) => format!("{meant} is there; {list} shows all names"),
+        None => format!("{list} shows all names; a file elsewhere is given as a path"),
     };
     Failure::new(Kind::Usage, message).with_hint(hint)
 }

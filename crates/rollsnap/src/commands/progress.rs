@@ -10,14 +10,19 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rollsnap_store::{BoxRead, Location, ObjectInfo, ObjectName, Store, StoreError, Terms, Upload};
 
 /// The bar of one command. Gone when it is dropped.
-pub(super) struct Bar(ProgressBar);
+pub(crate) struct Bar(ProgressBar);
 
 impl Bar {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
         let style = "{bar:30} {percent:>3}% {bytes}/{total_bytes} {bytes_per_sec} {eta} {msg}";
         let style = ProgressStyle::with_template(style);
         Self(bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())))
+    }
+
+    /// A bar that nobody sees, for whoever has a log instead.
+    pub(crate) fn hidden() -> Self {
+        Self(ProgressBar::hidden())
     }
 
     /// A bar without an end, for what comes nobody knows how long.

@@ -1,10 +1,12 @@
 //! `rollsnap prune`: the retention of both stores, now, or only the plan of it.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use rollsnap_engine::catalog::{Catalog, Reader};
-use rollsnap_engine::debt::Debt;
 use rollsnap_engine::event::{Event, Observer};
 use rollsnap_engine::prune::Locks;
-use rollsnap_engine::retention::{Ages, Fate, Guard, Reason, Verdict};
+use rollsnap_engine::retention::{Fate, Guard, Reason, Verdict};
 use rollsnap_engine::{Kind, prune};
 use rollsnap_store::Store;
 use serde::Serialize;
@@ -14,6 +16,7 @@ use crate::assembly;
 use crate::cli::PruneMode;
 use crate::output::{self, Table};
 use crate::report::Failure;
+use crate::rules::Rules;
 
 /// What happens to one snapshot in one store.
 #[derive(Serialize)]
@@ -54,39 +57,43 @@ pub(super) async fn run(context: &Context, mode: PruneMode) -> Result<(), Failur
         )
         .with_hint("take a snapshot first: nothing is deleted before there is a proved one"));
     };
-    let now = context.clock.now();
-    let retention = settings.schedule.retention.value;
-    let demand = settings.making.verify.value;
-    let plan =
-        |catalog: &Catalog| retention.plan(&catalog.entries, guard, demand, now, Ages::Trusted);
-
-    let mut local_plan = plan(&here);
-    let mut remote_plan = None;
-    if let Some(remote) = &remote {
-        let there = Reader::default().read(&**remote).await?;
-        let debt = Debt {
-            here: &here,
-            there: &there,
-            guard,
-            demand,
-        };
-        debt.hold_back(&mut local_plan, retention.count());
-        remote_plan = Some((&**remote, plan(&there), there));
-    }
+    let there = match &remote {
+        Some(remote) => Some(Reader::default().read(&**remote).await?),
+        None => None,
+    };
+    let rules = Rules::of(&settings);
+    let plans = rules.plans(guard, &here, there.as_ref(), context.clock.now());
+    let remote_plan = remote.as_ref().zip(there);
+    let remote_plan = remote_plan.map(|(remote, there)| (&**remote, plans.there, there));
     let mut rows = Vec::new();
-    let local_plan = (&local as &dyn Store, local_plan, here);
+    let local_plan = (&local as &dyn Store, plans.here, here);
     for (store, plan, catalog) in std::iter::once(local_plan).chain(remote_plan) {
         let mut locks = Locks::default();
         if mode == PruneMode::Act {
             prune::carry_out(store, &catalog, &plan, &mut locks, &Silent).await?;
         }
-        rows.extend(plan.iter().map(|verdict| row(store, verdict, &locks)));
+        rows.extend(newest_first(&plan, &catalog).map(|verdict| row(store, verdict, &locks)));
     }
     let report = Report {
         dry_run: mode == PruneMode::DryRun,
         plan: rows,
     };
     output::tell(context.format, &report, || table(&report.plan).render())
+}
+
+/// Rolling ones and one-offs as they came, and what has no time behind them.
+fn newest_first<'a>(
+    plan: &'a [Verdict],
+    catalog: &Catalog,
+) -> impl Iterator<Item = &'a Verdict> + use<'a> {
+    let times: BTreeMap<_, _> = catalog
+        .entries
+        .iter()
+        .map(|entry| (&entry.name, entry.taken_at()))
+        .collect();
+    let mut verdicts: Vec<_> = plan.iter().collect();
+    verdicts.sort_by_key(|verdict| Reverse(times.get(&verdict.name).copied().flatten()));
+    verdicts.into_iter()
 }
 
 fn row(store: &dyn Store, verdict: &Verdict, locks: &Locks) -> Row {

@@ -140,6 +140,7 @@ mod tests {
             orders: Orders::default(),
             tended: OnceLock::new(),
             warned: Once::new(),
+            last_word: tokio::sync::Mutex::default(),
         };
         let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../snapfile/testdata");
         let file = format!("{dir}/3.5.1.db.gz");

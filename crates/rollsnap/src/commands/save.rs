@@ -1,29 +1,36 @@
 //! `rollsnap save`: one snapshot now, kept until somebody deletes it.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rollsnap_engine::catalog::Reader;
+use rollsnap_engine::event::{Event, Observer};
+use rollsnap_engine::gentle::Hearer;
 use rollsnap_engine::manifest::{Class, Manifest, Verdict};
 use rollsnap_engine::pipeline::{Order, Pipeline, Saved};
 use rollsnap_engine::proof::Proof;
 use rollsnap_engine::reconcile::complete_drafts;
 use rollsnap_engine::restore::Choice;
+use rollsnap_engine::room::Shrunk;
 use rollsnap_engine::save_error::SaveError;
-use rollsnap_engine::{Kind, SnapshotName, key_index};
+use rollsnap_engine::{Catalog, Codec, Kind, SnapshotName, key_index, prune};
 use rollsnap_rke::duration::GoDuration;
-use rollsnap_store::StoreError;
+use rollsnap_store::local::LocalDir;
+use rollsnap_store::{Location, StoreError};
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
 use super::Context;
 use super::progress::Bar;
 use crate::assembly;
-use crate::journal;
+use crate::config::Settings;
+use crate::journal::{self, Journal};
 use crate::output::{self, Size};
 use crate::report::{Failure, chain};
 
 #[derive(Serialize)]
-struct Report<'a> {
+pub(crate) struct Report<'a> {
     snapshot: &'a Manifest,
     seconds: f64,
     path: String,
@@ -37,39 +44,140 @@ pub(super) async fn run(context: &Context, name: Option<&str>) -> Result<(), Fai
     journal::tell_settings(&settings.report());
     let style = settings.making.time_style.value;
     let name = match name {
-        Some(word) if Choice::of_word(word).is_some() => return Err(reserved(word)),
-        Some(name) => SnapshotName::new(name)?,
+        Some(text) => self::name(text)?,
         None => SnapshotName::one_off(context.clock.now(), style),
     };
     let local = assembly::local(&settings)?;
     let mut pipeline = assembly::pipeline(&settings, &local, &context.clock)?;
     pipeline.remote = pipeline.remote.map(|remote| context.tend(remote));
-    complete_drafts(&local, &*pipeline.drafts).await?;
-    let known = Reader::default().read(&local).await?;
+    pipeline.hearer = Hearer::new(Arc::new(Journal));
+    let bar = Bar::new();
+    let stop = &context.orders.stop;
+    let taken = take(&pipeline, &local, name, stop, &bar, &Nobody).await?;
+    drop(bar);
+
+    let report = Report::of(&settings, &taken);
+    output::tell(context.format, &report, || text(&report))?;
+    taken.lacks().map_or(Ok(()), Err)
+}
+
+/// Who hears nothing: this command prints what came of it.
+struct Nobody;
+
+impl Observer for Nobody {
+    fn tell(&self, _: Event<'_>) {}
+}
+
+/// The name that somebody gave.
+pub(crate) fn name(text: &str) -> Result<SnapshotName, Failure> {
+    if Choice::of_word(text).is_some() {
+        return Err(reserved(text));
+    }
+    Ok(SnapshotName::new(text)?)
+}
+
+/// Takes a one-off of this name, proves it, and copies it if there is a bucket.
+pub(crate) async fn take(
+    pipeline: &Pipeline,
+    local: &LocalDir,
+    name: SnapshotName,
+    stop: &CancellationToken,
+    bar: &Bar,
+    observer: &dyn Observer,
+) -> Result<Taken, Failure> {
+    complete_drafts(local, &*pipeline.drafts).await?;
+    let known = Reader::default().read(local).await?;
     if known.find(&name).is_some() {
         let message = format!("save {name}: a snapshot of this name is already there");
         return Err(Failure::new(Kind::Usage, message)
             .with_hint("choose another name, or delete that snapshot first"));
     }
-    let after = known.newest().map_or(0, |manifest| manifest.order);
-    let order = Order {
-        name,
-        class: Class::OneOff,
-        after,
-    };
-    let bar = Bar::new();
+    let order = one_off(&known, name, pipeline.codec);
     let saved = pipeline
         .save(&order, &|done, total| bar.at(done, total))
         .await?;
+    let (manifest, took) = (&saved.manifest, saved.took);
+    observer.tell(Event::Saved { manifest, took });
+    let taken = complete(stop, pipeline, saved, bar).await?;
+    let manifest = &taken.manifest;
+    if let Some(verification) = &manifest.verification {
+        let took = verification.took;
+        observer.tell(Event::Verified { manifest, took });
+    }
+    if let Some(location) = &taken.remote {
+        observer.tell(Event::Uploaded {
+            manifest,
+            location,
+            took: taken.took,
+            resumed: 0,
+        });
+    }
+    Ok(taken)
+}
+
+impl<'a> Report<'a> {
+    pub(crate) fn of(settings: &Settings, taken: &'a Taken) -> Self {
+        let snapshot = &taken.manifest;
+        let verification = snapshot.verification.as_ref();
+        let proof = verification.map_or(Duration::ZERO, |verification| verification.took);
+        Self {
+            seconds: (taken.took + proof).as_secs_f64(),
+            path: path(&settings.dir.value, snapshot),
+            snapshot,
+            remote: taken.remote.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+/// A snapshot that stands here, and what it lacks.
+pub(crate) struct Taken {
+    pub(crate) manifest: Manifest,
+    /// From the first question to etcd to the published manifest.
+    pub(crate) took: Duration,
+    /// Where its copy is.
+    pub(crate) remote: Option<Location>,
+    /// Why it does not count as proved, in words that stand alone.
+    pub(crate) unproved: Option<Failure>,
+    /// Why it is not in the bucket.
+    pub(crate) uncopied: Option<Failure>,
+}
+
+impl Taken {
+    /// What it lacks to be proved and copied.
+    pub(crate) fn lacks(self) -> Option<Failure> {
+        let Self {
+            manifest,
+            unproved,
+            uncopied,
+            ..
+        } = self;
+        unproved.or(uncopied.map(|cause| not_copied(&manifest, cause)))
+    }
+}
+
+/// What follows a snapshot that is published: its proof, and its copy if there is a bucket. An error
+/// where it stands no more.
+pub(crate) async fn complete(
+    stop: &CancellationToken,
+    pipeline: &Pipeline,
+    saved: Saved,
+    bar: &Bar,
+) -> Result<Taken, Failure> {
     let Saved {
         manifest,
         took,
         upload,
+        proof,
+        ..
     } = saved;
-    bar.say("verifying".to_owned());
-    let (manifest, mut failure) = proved(context, &pipeline, manifest, &bar).await?;
+    let (manifest, unproved) = if let Some(proof) = proof {
+        judged(&manifest.name, proof)?
+    } else {
+        bar.say("verifying".to_owned());
+        proved(stop, pipeline, manifest, bar).await?
+    };
 
-    let mut remote = None;
+    let (mut remote, mut uncopied) = (None, None);
     // Without its proof nothing is copied: dropped, an upload is aborted.
     let is_proved = pipeline.examiner.is_none() || manifest.verification.is_some();
     let upload = upload.filter(|_| is_proved);
@@ -78,31 +186,72 @@ pub(super) async fn run(context: &Context, name: Option<&str>) -> Result<(), Fai
         tokio::select! {
             result = upload.commit(&manifest) => match result {
                 Ok(_) => {
-                    remote = Some(store.location().to_string());
+                    remote = Some(store.location().clone());
                     let copied = key_index::copy(&*pipeline.local, &**store, &manifest.name);
                     if let Err(error) = copied.await {
                         not_indexed(&manifest, error);
                     }
                 }
-                Err(error) => failure = failure.or(Some(not_copied(&manifest, error.into()))),
+                Err(error) => uncopied = Some(error.into()),
             },
-            () = context.orders.stop.cancelled() => {
-                let stopped = Failure::new(Kind::Canceled, "stopped before the end");
-                failure = failure.or(Some(not_copied(&manifest, stopped)));
+            () = stop.cancelled() => {
+                uncopied = Some(Failure::new(Kind::Canceled, "stopped before the end"));
             }
         }
     }
-    drop(bar);
-    let verification = manifest.verification.as_ref();
-    let took = took + verification.map_or(Duration::ZERO, |verification| verification.took);
-    let report = Report {
-        seconds: took.as_secs_f64(),
-        path: path(&settings.dir.value, &manifest),
-        snapshot: &manifest,
+    Ok(Taken {
+        manifest,
+        took,
         remote,
+        unproved,
+        uncopied,
+    })
+}
+
+fn one_off(known: &Catalog, name: SnapshotName, codec: Codec) -> Order {
+    Order {
+        name,
+        class: Class::OneOff,
+        after: known.newest().map_or(0, |manifest| manifest.order),
+        shrunk: Shrunk::of(known, codec),
+        replaces: false,
+    }
+}
+
+/// A one-off of a live member, in the directory alone, verified as others are: what to come back to
+/// after a restore. `before-restore-TIME` is its name, or the next that is free. Returns its manifest
+/// and where it is.
+pub(super) async fn before_restore(context: &Context) -> Result<(Manifest, String), Failure> {
+    let settings = context.settings_with_etcd()?;
+    let local = assembly::local(&settings)?;
+    let pipeline = Pipeline {
+        remote: None,
+        peers: None,
+        ..assembly::pipeline(&settings, &local, &context.clock)?
     };
-    output::tell(context.format, &report, || text(&report, took))?;
-    failure.map_or(Ok(()), Err)
+    complete_drafts(&local, &*pipeline.drafts).await?;
+    let known = Reader::default().read(&local).await?;
+    let at = context.clock.now();
+    let mut names = (1..).map(|number| SnapshotName::before_restore(at, number));
+    let free = names.find(|name| known.find(name).is_none());
+    let name = free.ok_or_else(|| Failure::new(Kind::Bug, "every name is taken"))?;
+    let order = one_off(&known, name, pipeline.codec);
+    let bar = Bar::new();
+    let saved = pipeline
+        .save(&order, &|done, total| bar.at(done, total))
+        .await?;
+    let taken = complete(&context.orders.stop, &pipeline, saved, &bar).await?;
+    let path = path(&settings.dir.value, &taken.manifest);
+    taken.unproved.map_or(Ok((taken.manifest, path)), Err)
+}
+
+/// Takes back what [`before_restore`] saved, where nothing is restored after all.
+pub(super) async fn not_before_restore(
+    context: &Context,
+    manifest: &Manifest,
+) -> Result<(), Failure> {
+    let local = assembly::local(&context.settings_with_etcd()?)?;
+    Ok(prune::delete(&local, &manifest.name, manifest.stored.codec).await?)
 }
 
 /// The failure of a name that `restore` understands otherwise.
@@ -114,37 +263,21 @@ fn reserved(word: &str) -> Failure {
 /// The manifest with what its verification found, or why it could not be verified. An error
 /// where the snapshot is no more: it was broken and is in quarantine, or somebody deleted it.
 async fn proved(
-    context: &Context,
+    stop: &CancellationToken,
     pipeline: &Pipeline,
     manifest: Manifest,
     bar: &Bar,
 ) -> Result<(Manifest, Option<Failure>), Failure> {
     let proof = tokio::select! {
         proof = pipeline.prove(manifest.clone(), bar.hearer()) => proof,
-        () = context.orders.stop.cancelled() => {
+        () = stop.cancelled() => {
             let stopped = Failure::new(Kind::Canceled, "stopped before the end");
             let failure = not_verified(&manifest, stopped);
             return Ok((manifest, Some(failure)));
         }
     };
     match proof {
-        Ok(Proof::Kept {
-            manifest,
-            unasked,
-            unindexed,
-        }) => {
-            if let Some(error) = unindexed {
-                not_indexed(&manifest, *error);
-            }
-            let failure = unasked.map(|error| not_compared(&manifest, error.into()));
-            let failure = failure.or_else(|| disputed(&manifest));
-            Ok((*manifest, failure))
-        }
-        Ok(Proof::Quarantined(quarantined)) => Err(SaveError::broken(&quarantined).into()),
-        Ok(Proof::Gone) => {
-            let message = format!("save {}: somebody deleted it meanwhile", manifest.name);
-            Err(Failure::new(Kind::Store, message))
-        }
+        Ok(proof) => judged(&manifest.name, proof),
         Err(error) => {
             let cause = Failure {
                 kind: error.kind(),
@@ -153,6 +286,29 @@ async fn proved(
             };
             let failure = not_verified(&manifest, cause);
             Ok((manifest, Some(failure)))
+        }
+    }
+}
+
+/// What a proof comes to: as [`proved`].
+fn judged(name: &SnapshotName, proof: Proof) -> Result<(Manifest, Option<Failure>), Failure> {
+    match proof {
+        Proof::Kept {
+            manifest,
+            unasked,
+            unindexed,
+        } => {
+            if let Some(error) = unindexed {
+                not_indexed(&manifest, *error);
+            }
+            let failure = unasked.map(|error| not_compared(&manifest, error.into()));
+            let failure = failure.or_else(|| disputed(&manifest));
+            Ok((*manifest, failure))
+        }
+        Proof::Quarantined(quarantined) => Err(SaveError::broken(&quarantined).into()),
+        Proof::Gone => {
+            let message = format!("save {name}: somebody deleted it meanwhile");
+            Err(Failure::new(Kind::Store, message))
         }
     }
 }
@@ -197,13 +353,15 @@ fn not_verified(manifest: &Manifest, cause: Failure) -> Failure {
     Failure { message, ..cause }
 }
 
-/// The snapshot stands all the same, and a daemon on this directory will copy it.
+/// The snapshot stands all the same, and a daemon on this directory will copy it. Not before its hint
+/// is followed, where it is the set-up that is wrong or another snapshot that has the name there.
 fn not_copied(manifest: &Manifest, cause: Failure) -> Failure {
     let name = &manifest.name;
-    let message = format!(
-        "{name} is saved, but not copied (rollsnap upload {name} does that later): {}",
-        cause.message
-    );
+    let later = match cause.kind {
+        Kind::Config => String::new(),
+        _ => format!(" (rollsnap upload {name} does that later)"),
+    };
+    let message = format!("{name} is saved, but not copied{later}: {}", cause.message);
     Failure { message, ..cause }
 }
 
@@ -213,13 +371,14 @@ fn path(dir: &Path, manifest: &Manifest) -> String {
 }
 
 /// One line with everything that somebody who typed it wants to know.
-fn text(report: &Report<'_>, took: Duration) -> String {
+fn text(report: &Report<'_>) -> String {
     let Report {
         snapshot,
         path,
         remote,
-        ..
+        seconds,
     } = report;
+    let took = Duration::from_secs_f64(*seconds);
     let size = Size(snapshot.stored.content.size);
     let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let runtime = GoDuration(Duration::from_millis(millis));

@@ -2,16 +2,16 @@
 
 use std::fmt::Write as _;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use rollsnap_engine::Kind;
 use rollsnap_engine::image::Access;
 use rollsnap_engine::look::{self, Member, Status, Trailer, cluster_id, status};
-use rollsnap_engine::manifest::{Id, Verdict, Verification};
+use rollsnap_engine::manifest::{Drill, Id, Verdict, Verification};
 use serde::Serialize;
 
 use super::Context;
 use super::operand::{Opened, Operand};
-use crate::output::{self, Size};
+use crate::output::{self, Size, moment};
 use crate::report::Failure;
 
 /// The answer. The first five are etcdutl's, by its names.
@@ -62,6 +62,8 @@ struct Report<'a> {
     taken_at: Option<DateTime<Utc>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     verification: Option<&'a Verification>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drill: Option<&'a Drill>,
 }
 
 #[derive(Serialize)]
@@ -146,6 +148,7 @@ impl<'a> Report<'a> {
             name: manifest.map(|manifest| manifest.name.as_str()),
             taken_at: manifest.map(|manifest| manifest.started_at),
             verification: manifest.and_then(|manifest| manifest.verification.as_ref()),
+            drill: manifest.and_then(|manifest| manifest.drill.as_ref()),
         }
     }
 
@@ -222,6 +225,15 @@ impl<'a> Report<'a> {
             let (at, method) = (moment(done.at), done.method.as_str());
             rows.push(("verified", format!("{at} ({method}): {result}")));
         }
+        if let Some(drill) = self.drill {
+            let (at, result) = (moment(drill.at), drill.result.as_str());
+            let etcd = drill.boot.as_ref();
+            let etcd = etcd.map(|boot| format!(", with etcd {}", boot.etcd_version));
+            rows.push((
+                "drilled",
+                format!("{at}{}: {result}", etcd.unwrap_or_default()),
+            ));
+        }
         let mut text = String::new();
         for (label, value) in rows {
             // A String takes everything.
@@ -268,10 +280,6 @@ impl Digest {
 
 fn or(value: Option<impl ToString>, none: &str) -> String {
     value.map_or_else(|| none.to_owned(), |value| value.to_string())
-}
-
-fn moment(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 fn bytes(count: u64) -> String {

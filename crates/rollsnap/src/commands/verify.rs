@@ -48,7 +48,8 @@ pub(super) async fn run(context: &Context, request: &Request) -> Result<(), Fail
     let mut snapshots = Vec::new();
     let mut first = None;
     for operand in &operands {
-        let row = match one(context, operand, request).await {
+        let began = Instant::now();
+        let mut row = match one(context, operand, request).await {
             Ok(row) => row,
             Err(failure) if failure.kind == Kind::Canceled => return Err(failure),
             Err(failure) => {
@@ -57,6 +58,11 @@ pub(super) async fn run(context: &Context, request: &Request) -> Result<(), Fail
                 row
             }
         };
+        row.seconds = began.elapsed().as_secs_f64();
+        if request.all == Some(Side::Everywhere) {
+            // Copies have one name.
+            row.is_shown_by_location = true;
+        }
         snapshots.push(tell(context, row)?);
     }
     let is_nothing = snapshots.iter().all(|row| row.result == Outcome::Foreign);
@@ -114,13 +120,8 @@ async fn everything(context: &Context, side: Side) -> Result<Vec<String>, Failur
         operands.extend(listed(&assembly::local_to_read(&settings)?).await?);
     }
     if side != Side::Local {
-        let remote = match side {
-            Side::Remote => Some(assembly::remote_needed(&settings)?),
-            _ => assembly::remote(&settings)?,
-        };
-        if let Some(remote) = remote {
-            operands.extend(listed(&*remote).await?);
-        }
+        let remote = assembly::remote_needed(&settings)?;
+        operands.extend(listed(&*remote).await?);
     }
     Ok(operands)
 }
@@ -138,7 +139,6 @@ async fn one(context: &Context, operand: &str, request: &Request) -> Result<Row,
     let kept = Kept::find(context, operand).await;
     let (mut row, found) = examine(context, operand, request).await?;
     let took = began.elapsed();
-    row.seconds = took.as_secs_f64();
     if let (Some(kept), false) = (kept, request.digest_only) {
         let judged = kept.judge(context, found, took);
         // A manifest that is wrong of bytes that hold is for people to look at.

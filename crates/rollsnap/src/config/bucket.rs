@@ -169,7 +169,7 @@ impl Bucket {
         let folder = layers.pick(Id::Folder, layers::text_or_none, s3.folder);
         if name.is_none() && layers.knows(&[Id::BucketName]) {
             let wrong = Wrong::new(
-                "asks for copies in a bucket, but none is named",
+                "is about a bucket, but none is named",
                 "give --bucket-name, ROLLSNAP_BUCKET_NAME, or bucket_name in s3backupconfig",
             );
             layers.fault(wanted, wrong);

@@ -233,42 +233,8 @@ impl KeyOptions {
         given: Option<Located<Secret>>,
         in_file: Option<Located<String>>,
     ) -> Option<Sourced<Key>> {
-        let pairs = [
-            (
-                layers.flag(self.given, layers::secret),
-                layers.flag(self.in_file, layers::path),
-            ),
-            (
-                layers
-                    .environment(self.given, layers::secret)
-                    .map(as_rke_meant),
-                layers.environment(self.in_file, layers::path),
-            ),
-            (
-                given.map(|given| layers.located(given)),
-                located_path(in_file).map(|path| layers.located(path)),
-            ),
-        ];
-        for pair in pairs {
-            match pair {
-                (None, None) => {}
-                (Some(given), None) => {
-                    return Some(given.map(|secret| Key { secret, file: None }));
-                }
-                (None, Some(path)) => {
-                    let file = Some(path.value.clone());
-                    let read = layers.secret_in(self.given, path)?;
-                    return Some(read.map(|secret| Key { secret, file }));
-                }
-                (Some(_), Some(path)) => {
-                    let what = "names a file, but the key is given too";
-                    let wrong = Wrong::new(what, "keep one of them");
-                    layers.fault_of(self.given, &path.origin, wrong);
-                    return None;
-                }
-            }
-        }
-        None
+        let ids = (self.given, self.in_file);
+        given_or_in_file(layers, ids, given, in_file)
     }
 
     /// Tells that `other` is there without this one, if that is certain.
@@ -278,6 +244,50 @@ impl KeyOptions {
             layers.fault(&other.origin, Wrong::new(what, cure));
         }
     }
+}
+
+/// A secret by the highest layer that has it, itself or in a file; one that has both is wrong.
+pub(super) fn given_or_in_file(
+    layers: &mut Layers<'_>,
+    (id, file_id): (Id, Id),
+    given: Option<Located<Secret>>,
+    in_file: Option<Located<String>>,
+) -> Option<Sourced<Key>> {
+    let pairs = [
+        (
+            layers.flag(id, layers::secret),
+            layers.flag(file_id, layers::path),
+        ),
+        (
+            layers.environment(id, layers::secret).map(as_rke_meant),
+            layers.environment(file_id, layers::path),
+        ),
+        (
+            given.map(|given| layers.located(given)),
+            located_path(in_file).map(|path| layers.located(path)),
+        ),
+    ];
+    for pair in pairs {
+        match pair {
+            (None, None) => {}
+            (Some(given), None) => {
+                return Some(given.map(|secret| Key { secret, file: None }));
+            }
+            (None, Some(path)) => {
+                let file = Some(path.value.clone());
+                let read = layers.secret_in(id, path)?;
+                return Some(read.map(|secret| Key { secret, file }));
+            }
+            (Some(_), Some(path)) => {
+                let called = layers::called(id);
+                let what = format!("names a file, but the {called} is given too");
+                let wrong = Wrong::new(what, "keep one of them");
+                layers.fault_of(id, &path.origin, wrong);
+                return None;
+            }
+        }
+    }
+    None
 }
 
 /// RKE hands keys over in base64, in variables of these names only.

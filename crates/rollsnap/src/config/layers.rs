@@ -137,7 +137,7 @@ impl<'a> Layers<'a> {
                 Err(_) => format!("{shown} is no text"),
             },
         };
-        let cure = "name a file that holds nothing but the key";
+        let cure = format!("name a file that holds nothing but the {}", called(id));
         self.fault_of(id, &path.origin, Wrong::new(wrong, cure));
         None
     }
@@ -201,6 +201,14 @@ pub(super) fn switch(text: &str) -> Result<bool, Wrong> {
             format!("is {:?}", shortened(other)),
             "write true or false",
         )),
+    }
+}
+
+/// What a secret is called that can be given in a file.
+pub(super) fn called(id: Id) -> &'static str {
+    match id {
+        Id::PingUrl => "address",
+        _ => "key",
     }
 }
 

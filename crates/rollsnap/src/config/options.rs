@@ -68,7 +68,7 @@ pub enum Group {
     File,
     /// The snapshots' directory: every command that sees snapshots.
     Directory,
-    /// Where snapshots are unpacked: every command that reads one.
+    /// Where snapshots are unpacked and drills held: every command that reads one, and `run`.
     Reading,
     /// The etcd member: `run`, `save` and `hashkv`.
     Etcd,
@@ -76,22 +76,31 @@ pub enum Group {
     Schedule,
     /// How a snapshot is made: `run` and `save`.
     Snapshot,
+    /// Rehearsals of a restore: `run`.
+    Drill,
     /// The bucket: every command that sees snapshots.
     Bucket,
+    /// What the daemon answers over HTTP: `run`.
+    Http,
+    /// Whom the daemon tells how its backups go: `run`.
+    Notices,
     /// The log: every command.
     Log,
 }
 
 impl Group {
     /// Every group in the order of the reference.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::File,
         Self::Directory,
         Self::Reading,
         Self::Etcd,
         Self::Schedule,
         Self::Snapshot,
+        Self::Drill,
         Self::Bucket,
+        Self::Http,
+        Self::Notices,
         Self::Log,
     ];
 
@@ -104,7 +113,10 @@ impl Group {
             Self::Etcd => "etcd",
             Self::Schedule => "Schedule and retention",
             Self::Snapshot => "Snapshots",
+            Self::Drill => "Drills",
             Self::Bucket => "S3 bucket",
+            Self::Http => "HTTP",
+            Self::Notices => "Notices",
             Self::Log => "Log",
         }
     }
@@ -127,13 +139,20 @@ pub enum Id {
     Snapshot,
     IntervalHours,
     Creation,
+    Cron,
+    Zone,
     Retention,
+    RetentionTiers,
+    PruneForeign,
     Compression,
     SafeTimestamp,
     Timeout,
     Verify,
     VerifyNice,
     CompareMembers,
+    MaxRate,
+    Drill,
+    DrillBoot,
     S3,
     S3Endpoint,
     S3EndpointCa,
@@ -159,6 +178,16 @@ pub enum Id {
     LegalHold,
     UploadRate,
     VerifyRemote,
+    Http,
+    HttpSocket,
+    HttpTokenFile,
+    HttpCert,
+    HttpKey,
+    PingUrl,
+    PingUrlFile,
+    Kubeconfig,
+    KubernetesEvents,
+    NodeName,
     LogFormat,
     Debug,
 }
@@ -180,7 +209,7 @@ pub const RKE_CERTIFICATES: [&str; 3] = [
 ];
 
 /// Every option, in the order of [`Id`].
-pub const OPTIONS: [Spec; 47] = {
+pub const OPTIONS: [Spec; 64] = {
     const FLAG: Spec = Spec {
         id: Id::Config,
         name: "",
@@ -218,6 +247,14 @@ pub const OPTIONS: [Spec; 47] = {
         group: Group::Bucket,
         ..FLAG
     };
+    const HTTP: Spec = Spec {
+        group: Group::Http,
+        ..PATH
+    };
+    const NOTICES: Spec = Spec {
+        group: Group::Notices,
+        ..PATH
+    };
     const KEY: Spec = Spec {
         kind: Kind::Secret,
         value_name: "KEY",
@@ -252,8 +289,8 @@ pub const OPTIONS: [Spec; 47] = {
             default: "/tmp; --dir where there is none",
             group: Group::Reading,
             help: "Where a snapshot is unpacked that cannot be read as it is kept: a zip, a \
-                   stream, or all of a compressed one; the files there have no name and are gone \
-                   with the program.",
+                   stream, or all of a compressed one, in files without a name that are gone with \
+                   the program; run and drill, which hold drills there, take --dir by themselves.",
             ..FLAG
         },
         Spec {
@@ -359,6 +396,27 @@ pub const OPTIONS: [Spec; 47] = {
             ..SCHEDULE
         },
         Spec {
+            id: Id::Cron,
+            name: "cron",
+            env: &["ROLLSNAP_CRON"],
+            file: &["services.etcd.backup_config.cron"],
+            value_name: "FIELDS",
+            help: "Times of the day instead of an interval, as five fields of cron: minute, hour, \
+                   day of the month, month, day of the week, such as \"0 */6 * * *\".",
+            ..SCHEDULE
+        },
+        Spec {
+            id: Id::Zone,
+            name: "zone",
+            env: &["ROLLSNAP_ZONE"],
+            file: &["services.etcd.backup_config.zone"],
+            value_name: "ZONE",
+            default: "UTC",
+            help: "The time zone of cron, and of the days, weeks and months of retention-tiers, by \
+                   its name in the IANA database, such as Europe/Berlin; TZ is not asked.",
+            ..SCHEDULE
+        },
+        Spec {
             id: Id::Retention,
             name: "retention",
             env: &["ROLLSNAP_RETENTION"],
@@ -374,6 +432,29 @@ pub const OPTIONS: [Spec; 47] = {
             ..SCHEDULE
         },
         Spec {
+            id: Id::RetentionTiers,
+            name: "retention-tiers",
+            env: &["ROLLSNAP_RETENTION_TIERS"],
+            file: &["services.etcd.backup_config.retention_tiers"],
+            kind: Kind::List,
+            value_name: "TIER=COUNT",
+            help: "What stays beside the newest: the last snapshot of so many hours, days, weeks \
+                   and months that have one, between commas, such as daily=7,weekly=4,monthly=12.",
+            ..SCHEDULE
+        },
+        Spec {
+            id: Id::PruneForeign,
+            name: "prune-foreign",
+            env: &["ROLLSNAP_PRUNE_FOREIGN"],
+            file: &["prune_foreign"],
+            kind: Kind::OneOf(&rollsnap_rke::cluster_yml::PruneForeign::WORDS),
+            value_name: "WHERE",
+            default: "never; local for RKE's rke-etcd-backup",
+            help: "Where rolling snapshots that RKE's sidecar left go by their age as ours do: in \
+                   the directory, in the bucket too, or nowhere.",
+            ..SCHEDULE
+        },
+        Spec {
             id: Id::Compression,
             name: "compression",
             env: &["ROLLSNAP_COMPRESSION"],
@@ -381,7 +462,8 @@ pub const OPTIONS: [Spec; 47] = {
             kind: Kind::OneOf(&rollsnap_rke::cluster_yml::Compression::WORDS),
             value_name: "CODEC",
             default: "none",
-            help: "How snapshots are stored: as etcd sends them, or as Zstandard frames.",
+            help: "How snapshots are stored: as etcd sends them, as Zstandard frames, or as a zip such \
+                   as RKE's sidecar writes.",
             ..SNAPSHOT
         },
         Spec {
@@ -440,6 +522,42 @@ pub const OPTIONS: [Spec; 47] = {
             help: "Whether each snapshot is compared with what every member of the cluster holds \
                    at its revision; needs deep verification.",
             ..SNAPSHOT
+        },
+        Spec {
+            id: Id::MaxRate,
+            name: "max-rate",
+            env: &["ROLLSNAP_MAX_RATE"],
+            file: &["max_rate"],
+            value_name: "RATE",
+            default: "no limit",
+            help: "The most that is read from etcd in a second, such as 50MB; a database that \
+                   grows meanwhile ends the limit.",
+            ..SNAPSHOT
+        },
+        Spec {
+            id: Id::Drill,
+            name: "drill",
+            env: &["ROLLSNAP_DRILL"],
+            file: &["drill"],
+            kind: Kind::Duration,
+            value_name: "DURATION",
+            default: "never",
+            group: Group::Drill,
+            help: "The time between two drills, in which the daemon rehearses a restore of the \
+                   newest snapshot that was proved.",
+            ..FLAG
+        },
+        Spec {
+            id: Id::DrillBoot,
+            name: "drill-boot",
+            env: &["ROLLSNAP_DRILL_BOOT"],
+            file: &["drill_boot"],
+            kind: Kind::Path,
+            value_name: "ETCD",
+            group: Group::Drill,
+            help: "The program of an etcd that a drill starts on what was restored, and asks \
+                   whether it has the same keys.",
+            ..FLAG
         },
         Spec {
             id: Id::S3,
@@ -709,6 +827,107 @@ pub const OPTIONS: [Spec; 47] = {
             help: "The time in which the daemon reads every copy in the bucket back once, evenly \
                    spread, and compares its bytes with what was uploaded.",
             ..BUCKET
+        },
+        Spec {
+            id: Id::Http,
+            name: "http",
+            env: &["ROLLSNAP_HTTP"],
+            file: &["http"],
+            kind: Kind::Text,
+            value_name: "ADDRESS:PORT",
+            default: "127.0.0.1:2389; off for RKE's rke-etcd-backup",
+            help: "Where the daemon answers over HTTP: its health, its metrics and its snapshots, to \
+                   whoever reaches it; off, or an empty flag, for nowhere.",
+            ..HTTP
+        },
+        Spec {
+            id: Id::HttpSocket,
+            name: "http-socket",
+            env: &["ROLLSNAP_HTTP_SOCKET"],
+            file: &["http_socket"],
+            help: "A Unix socket where it answers too, for its own user alone; whoever may open it may \
+                   have a snapshot taken.",
+            ..HTTP
+        },
+        Spec {
+            id: Id::HttpTokenFile,
+            name: "http-token-file",
+            env: &["ROLLSNAP_HTTP_TOKEN_FILE"],
+            file: &["http_token_file"],
+            help: "A file that holds nothing but the bearer token with which a snapshot may be asked \
+                   for over the network; read anew for each that is.",
+            ..HTTP
+        },
+        Spec {
+            id: Id::HttpCert,
+            name: "http-cert",
+            env: &["ROLLSNAP_HTTP_CERT"],
+            file: &["http_cert"],
+            help: "The certificate that the daemon shows, with its intermediates; then it answers over \
+                   TLS alone, and reads a renewed one by itself.",
+            ..HTTP
+        },
+        Spec {
+            id: Id::HttpKey,
+            name: "http-key",
+            env: &["ROLLSNAP_HTTP_KEY"],
+            file: &["http_key"],
+            help: "The private key of that certificate.",
+            ..HTTP
+        },
+        Spec {
+            id: Id::PingUrl,
+            name: "ping-url",
+            on_command_line: OnCommandLine::Never,
+            env: &["ROLLSNAP_PING_URL"],
+            file: &["ping_url"],
+            kind: Kind::Secret,
+            value_name: "URL",
+            help: "The http:// or https:// address that the daemon asks when an attempt at a \
+                   snapshot has succeeded; with /start behind its path when one begins, and with \
+                   /fail when it failed, as healthchecks.io has it.",
+            ..NOTICES
+        },
+        Spec {
+            id: Id::PingUrlFile,
+            name: "ping-url-file",
+            env: &["ROLLSNAP_PING_URL_FILE"],
+            file: &["ping_url_file"],
+            help: "A file that holds nothing but that address, for who knows it may speak for the \
+                   daemon; read anew each time.",
+            ..NOTICES
+        },
+        Spec {
+            id: Id::Kubeconfig,
+            name: "kubeconfig",
+            env: &["ROLLSNAP_KUBECONFIG"],
+            file: &["kubeconfig"],
+            help: "The kubeconfig of the Kubernetes to which Events are posted, such as RKE's \
+                   /etc/kubernetes/ssl/kubecfg-kube-node.yaml; read anew for each.",
+            ..NOTICES
+        },
+        Spec {
+            id: Id::KubernetesEvents,
+            name: "kubernetes-events",
+            env: &["ROLLSNAP_KUBERNETES_EVENTS"],
+            file: &["kubernetes_events"],
+            kind: Kind::Switch,
+            value_name: "BOOL",
+            default: "true where a kubeconfig is named",
+            help: "Whether successes, failures and broken snapshots are posted as Events about the \
+                   Node; without a kubeconfig as the pod's service account.",
+            ..NOTICES
+        },
+        Spec {
+            id: Id::NodeName,
+            name: "node-name",
+            env: &["ROLLSNAP_NODE_NAME", "NODE_NAME"],
+            file: &["node_name"],
+            kind: Kind::Text,
+            value_name: "NAME",
+            default: "the host's",
+            help: "The name of the Node that the Events are about.",
+            ..NOTICES
         },
         Spec {
             id: Id::LogFormat,

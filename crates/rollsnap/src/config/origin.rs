@@ -21,6 +21,14 @@ impl<T> Sourced<T> {
         }
     }
 
+    /// What can be told of the value, said by the same.
+    pub(super) fn map_ref<U>(&self, tell: impl FnOnce(&T) -> U) -> Sourced<U> {
+        Sourced {
+            value: tell(&self.value),
+            origin: self.origin.clone(),
+        }
+    }
+
     /// Another value said by the same.
     pub(super) fn map<U>(self, change: impl FnOnce(T) -> U) -> Sourced<U> {
         Sourced {

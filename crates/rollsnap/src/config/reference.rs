@@ -75,6 +75,10 @@ backup_config:
 snapshots) supersedes the older `retention` (a duration), key by key. Where neither is given it is
 12 hours and 6 snapshots, or `5m0s` and `24h` where only the older keys are used.
 
+`cron` takes the place of an interval; in one layer there is one of the two. `retention_tiers` stands
+beside a number of snapshots, never beside a duration. [operations.md](operations.md) has examples of
+both.
+
 Durations are written as in Go (`5m0s`, `1h30m`, `24h`) or in words (`2days`), from `1s` to
 `87600h`. `M` is refused: it would be months.
 ";

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use rollsnap_engine::Codec;
 use rollsnap_engine::name::TimeStyle;
-use rollsnap_engine::retention::Retention;
+use rollsnap_engine::retention::{Retention, Tiers};
+use rollsnap_engine::schedule::{self as engine, Zone};
 use rollsnap_rke::duration::GoDuration;
 use serde::Serialize;
 
@@ -56,23 +57,34 @@ impl Settings {
         self.report_etcd(&mut rows);
         let schedule = &self.schedule;
         rows.add(Id::Snapshot, &schedule.active, bool::to_string);
-        rows.add(schedule.interval_by, &schedule.interval, |interval| {
-            GoDuration(*interval).to_string()
+        rows.add(schedule.when_by, &schedule.when, |when| match when {
+            engine::Schedule::Every(interval) => GoDuration(*interval).to_string(),
+            engine::Schedule::At(timetable) => timetable.text().to_owned(),
         });
+        rows.add(Id::Zone, &schedule.zone, Zone::to_string);
         rows.add(
             Id::Retention,
             &schedule.retention,
             |retention| match retention {
-                Retention::Count(count) => count.to_string(),
+                Retention::Count(count) | Retention::Tiered { count, .. } => count.to_string(),
                 Retention::Age { limit, floor } => {
                     format!("{}, and the newest {floor}", GoDuration(*limit))
                 }
             },
         );
+        rows.add_if(
+            Id::RetentionTiers,
+            schedule.tiers.as_ref(),
+            Tiers::to_string,
+        );
+        rows.add(Id::PruneForeign, &schedule.prune_foreign, |foreign| {
+            foreign.as_str().to_owned()
+        });
         let making = &self.making;
         rows.add(Id::Compression, &making.codec, |codec| match codec {
             Codec::None => "none".to_owned(),
             Codec::Zstd => "zstd".to_owned(),
+            Codec::Zip => "zip".to_owned(),
         });
         rows.add(Id::SafeTimestamp, &making.time_style, |style| {
             (*style == TimeStyle::Safe).to_string()
@@ -85,15 +97,57 @@ impl Settings {
         });
         rows.add(Id::VerifyNice, &making.verify_nice, u32::to_string);
         rows.add(Id::CompareMembers, &making.compare_members, bool::to_string);
+        rows.add_if(Id::MaxRate, making.max_rate.as_ref(), |rate| {
+            format!("{rate} bytes a second")
+        });
+        let drill = &self.drill;
+        rows.add_if(Id::Drill, drill.every.as_ref(), |every| {
+            GoDuration(*every).to_string()
+        });
+        rows.add_if(Id::DrillBoot, drill.boot.as_ref(), |boot| {
+            boot.display().to_string()
+        });
         rows.add(Id::S3, &self.bucket, |bucket| bucket.is_some().to_string());
         if let Some(bucket) = &self.bucket.value {
             report_bucket(&mut rows, bucket);
         }
+        let http = &self.http;
+        rows.add(Id::Http, &http.address, |address| {
+            address.map_or_else(|| "off".to_owned(), |address| address.to_string())
+        });
+        for (id, said) in [
+            (Id::HttpSocket, &http.socket),
+            (Id::HttpTokenFile, &http.token_file),
+            (Id::HttpCert, &http.cert),
+            (Id::HttpKey, &http.key),
+        ] {
+            rows.add_if(id, said.as_ref(), path);
+        }
+        self.report_notices(&mut rows);
         rows.add(Id::LogFormat, &self.log.format, |format| {
             format.as_str().to_owned()
         });
         rows.add(Id::Debug, &self.log.debug, bool::to_string);
         rows.0
+    }
+
+    fn report_notices(&self, rows: &mut Rows) {
+        let ping = self.notices.ping.as_ref();
+        match ping.and_then(|ping| Some((ping, ping.value.file.as_ref()?))) {
+            Some((ping, file)) => {
+                rows.add(Id::PingUrlFile, ping, |_| file.display().to_string());
+            }
+            None => rows.add_if(Id::PingUrl, ping, |ping| ping.secret.to_string()),
+        }
+        let kubernetes = &self.notices.kubernetes;
+        rows.add_if(Id::Kubeconfig, kubernetes.kubeconfig.as_ref(), |path| {
+            path.display().to_string()
+        });
+        rows.add(Id::KubernetesEvents, &kubernetes.events, |access| {
+            access.is_some().to_string()
+        });
+        let node = kubernetes.node.as_ref();
+        rows.add_if(Id::NodeName, node, String::clone);
     }
 
     fn report_etcd(&self, rows: &mut Rows) {

@@ -1,17 +1,19 @@
 //! Everything that is in force, checked.
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use rollsnap_engine::Codec;
+use rollsnap_engine::debt::Namesakes;
 use rollsnap_engine::manifest::Method;
 use rollsnap_engine::name::TimeStyle;
 use rollsnap_rke::cluster_yml::{ClusterYml, Compression, Verify};
-use rollsnap_rke::{Wrong, bounds, duration};
+use rollsnap_rke::{Wrong, bounds, duration, rate};
 
 use super::layers::{self, Layers, located_path};
 use super::options::Id;
-use super::{Bucket, ConfigError, Etcd, Fault, Inputs, Log, Schedule, Sourced};
+use super::{Bucket, ConfigError, Etcd, Fault, Http, Inputs, Log, Notices, Schedule, Sourced};
 
 /// Everything that is in force. Each value knows who said it.
 #[derive(Debug, Clone)]
@@ -28,10 +30,28 @@ pub struct Settings {
     pub schedule: Schedule,
     /// How a snapshot is made.
     pub making: Making,
+    /// When a restore is rehearsed, and how.
+    pub drill: Drill,
     /// The bucket they are copied to; none when no copies are wanted, and who said so.
     pub bucket: Sourced<Option<Bucket>>,
+    /// What becomes in the bucket of one-offs of one name: what is usual, until the program runs
+    /// under its old name.
+    pub namesakes: Namesakes,
+    /// Where the daemon answers.
+    pub http: Http,
+    /// Whom it tells how its backups go.
+    pub notices: Notices,
     /// The log.
     pub log: Log,
+}
+
+/// When a restore is rehearsed, and how.
+#[derive(Debug, Clone)]
+pub struct Drill {
+    /// The time between two drills; none where the daemon holds none.
+    pub every: Option<Sourced<Duration>>,
+    /// The program of the etcd that is started on what was restored.
+    pub boot: Option<Sourced<PathBuf>>,
 }
 
 /// How a snapshot is made.
@@ -49,6 +69,8 @@ pub struct Making {
     pub verify_nice: Sourced<u32>,
     /// Whether it is compared with what the members hold.
     pub compare_members: Sourced<bool>,
+    /// The most bytes that are read from etcd in a second; none is no limit.
+    pub max_rate: Option<Sourced<NonZeroU64>>,
 }
 
 impl Settings {
@@ -84,6 +106,9 @@ impl Settings {
         let dir = layers.pick(Id::Dir, layers::path, located_path(file.own.dir.clone()));
         let scratch = layers.pick(Id::Scratch, layers::path, None);
         let making = Making::of(&mut layers, &file);
+        let drill = Drill::of(&mut layers, &file);
+        let http = Http::of(&mut layers, &file);
+        let notices = Notices::of(&mut layers, &file);
         let log = Log::of(&mut layers);
         let schedule = Schedule::of(&mut layers, &file);
         let bucket = Bucket::of(&mut layers, &file);
@@ -95,10 +120,28 @@ impl Settings {
             etcd: Etcd::of(&mut layers, &file),
             schedule,
             making,
+            drill,
             bucket,
+            namesakes: Namesakes::default(),
+            http,
+            notices,
             log,
         };
         (settings, faults)
+    }
+}
+
+impl Drill {
+    fn of(layers: &mut Layers<'_>, file: &ClusterYml) -> Self {
+        let own = &file.own;
+        Self {
+            every: layers.pick(Id::Drill, duration::parse, own.drill.clone()),
+            boot: layers.pick(
+                Id::DrillBoot,
+                layers::path,
+                located_path(own.drill_boot.clone()),
+            ),
+        }
     }
 }
 
@@ -112,6 +155,7 @@ impl Making {
         let codec = |compression| match compression {
             Compression::None => Codec::None,
             Compression::Zstd => Codec::Zstd,
+            Compression::Zip => Codec::Zip,
         };
         let method = |verify| match verify {
             Verify::Digest => Method::Digest,
@@ -151,6 +195,7 @@ impl Making {
                     file.own.compare_members.clone(),
                 )
                 .unwrap_or_else(|| Sourced::default(false)),
+            max_rate: layers.pick(Id::MaxRate, rate::parse, file.own.max_rate.clone()),
         }
     }
 }

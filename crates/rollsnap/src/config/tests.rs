@@ -6,13 +6,15 @@ use std::time::Duration;
 use rollsnap_engine::Codec;
 use rollsnap_engine::manifest::Method;
 use rollsnap_engine::name::TimeStyle;
-use rollsnap_engine::retention::Retention;
+use rollsnap_engine::retention::{PruneForeign, Retention};
+use rollsnap_engine::schedule as engine;
 use rollsnap_etcd::Password;
 
 use super::options::{Id, RKE_CERTIFICATES};
 use super::*;
 
 mod keys;
+mod times;
 mod writing;
 
 /// A machine made of texts.
@@ -100,10 +102,14 @@ impl Machine {
         let kept = match schedule.retention.value {
             Retention::Count(count) => count.to_string(),
             Retention::Age { limit, floor } => format!("{}s/{floor}", limit.as_secs()),
+            Retention::Tiered { count, tiers } => format!("{count}+{tiers}"),
         };
-        let (interval, retention) = (schedule.interval, schedule.retention.origin);
-        let every = interval.value.as_secs();
-        format!("{every}s {kept} ({}, {retention})", interval.origin)
+        let (when, retention) = (schedule.when, schedule.retention.origin);
+        let every = match &when.value {
+            engine::Schedule::Every(interval) => format!("{}s", interval.as_secs()),
+            engine::Schedule::At(timetable) => timetable.to_string(),
+        };
+        format!("{every} {kept} ({}, {retention})", when.origin)
     }
 }
 
@@ -177,7 +183,7 @@ fn the_documented_older_form_is_in_force_as_written() {
     let schedule = machine.settings().schedule;
     assert_eq!(schedule.active.origin.to_string(), "file c.yml line 3");
     assert_eq!(
-        schedule.retention.value.span(schedule.interval.value),
+        schedule.retention.value.span(schedule.when.value.longest()),
         Duration::from_secs(86_400)
     );
 }
@@ -233,6 +239,45 @@ fn the_newer_key_supersedes_the_older_key_by_key() {
 }
 
 #[test]
+fn where_the_old_programs_snapshots_go_is_said_in_each_layer() {
+    let file = "dir: /d\nprune_foreign: everywhere\n";
+    let said = |machine: Machine| machine.settings().schedule.prune_foreign;
+    let usual = said(Machine::config("dir: /d\n"));
+    assert_eq!(usual.value, PruneForeign::Never);
+    let in_file = said(Machine::config(file));
+    assert_eq!(in_file.value, PruneForeign::Everywhere);
+    assert_eq!(in_file.origin.to_string(), "file c.yml line 2");
+    let over = Machine::config(file).env([("ROLLSNAP_PRUNE_FOREIGN", "local")]);
+    assert_eq!(said(over).value, PruneForeign::Local);
+    let over = Machine::config(file).flag(Id::PruneForeign, "never");
+    assert_eq!(said(over).value, PruneForeign::Never);
+    let text = Machine::config("prune_foreign: all\n").complaints();
+    let words = "prune_foreign: is \"all\"; write never, local or everywhere";
+    assert!(text.contains(words), "{text}");
+}
+
+#[test]
+fn a_rate_for_reading_etcd_is_said_in_each_layer_and_off_by_default() {
+    let rate = |machine: Machine| {
+        let said = machine.settings().making.max_rate;
+        said.map(|said| (said.value.get(), said.origin.to_string()))
+    };
+    assert_eq!(rate(Machine::config("dir: /d\n")), None);
+    let file = "dir: /d\nmax_rate: 50MB\n";
+    let said = (50_000_000, "file c.yml line 2".to_owned());
+    assert_eq!(rate(Machine::config(file)), Some(said));
+    let over = Machine::config(file).env([("ROLLSNAP_MAX_RATE", "1MiB")]);
+    assert_eq!(rate(over).map(|(rate, _)| rate), Some(1 << 20));
+    let over = Machine::config(file).flag(Id::MaxRate, "64KiB");
+    assert_eq!(rate(over).map(|(rate, _)| rate), Some(64 << 10));
+    let text = Machine::config("max_rate: 1.5\n").complaints();
+    assert!(
+        text.contains("max_rate: is \"1.5\"; write whole bytes"),
+        "{text}"
+    );
+}
+
+#[test]
 fn how_snapshots_are_verified_is_said_in_each_layer_and_has_bounds() {
     let file = "dir: /d\nverify: digest\nverify_nice: 0\ncompare_members: true\n";
     let making = Machine::config(file).settings().making;
@@ -279,6 +324,24 @@ fn how_snapshots_are_verified_is_said_in_each_layer_and_has_bounds() {
         text.contains("is \"many\"; write a whole number, 0 to 19"),
         "{text}"
     );
+}
+
+#[test]
+fn drills_are_held_where_somebody_says_how_often() {
+    let file = "dir: /d\ndrill: 7days\ndrill_boot: /usr/bin/etcd\n";
+    let drill = Machine::config(file).settings().drill;
+    let every = drill.every.unwrap();
+    assert_eq!(every.value, Duration::from_secs(7 * 86_400));
+    assert_eq!(every.origin.to_string(), "file c.yml line 2");
+    assert_eq!(drill.boot.unwrap().value, Path::new("/usr/bin/etcd"));
+    let over = Machine::config(file).env([("ROLLSNAP_DRILL", "24h")]);
+    let over = over.flag(Id::DrillBoot, "/opt/etcd").settings().drill;
+    assert_eq!(over.every.unwrap().value, Duration::from_secs(86_400));
+    assert_eq!(over.boot.unwrap().value, Path::new("/opt/etcd"));
+    let usual = Machine::config("dir: /d\n").settings().drill;
+    assert!(usual.every.is_none() && usual.boot.is_none());
+    let text = Machine::config("drill: often\n").complaints();
+    assert!(text.contains("drill: is \"often\""), "{text}");
 }
 
 #[test]
@@ -464,7 +527,7 @@ fn a_bucket_is_wanted_where_somebody_means_it() {
 fn a_bucket_needs_a_name() {
     let want = |place: &str| {
         format!(
-            "{place}: asks for copies in a bucket, but none is named; give --bucket-name, \
+            "{place}: is about a bucket, but none is named; give --bucket-name, \
              ROLLSNAP_BUCKET_NAME, or bucket_name in s3backupconfig"
         )
     };
@@ -511,7 +574,7 @@ fn what_is_missing_hides_no_fault_of_what_is_there() {
     let complaints = machine.complaints();
     let begins = [
         "--access-key-file: /gone cannot be read",
-        "--s3-endpoint: asks for copies in a bucket, but none is named",
+        "--s3-endpoint: is about a bucket, but none is named",
         "--s3-endpoint: has a query",
         "environment S3_SECRET_KEY: holds white space",
     ];
@@ -679,7 +742,7 @@ fn every_fault_of_every_layer_is_told_at_once() {
 c.yml:2: backup_config.interval_hours: is 0; write 1 to 8760 hours
 c.yml:3: backup_config.endpoint_ca: is no key here; it belongs at backup_config.s3backupconfig.custom_ca
 --dir: is empty; give a value, or leave it out
-environment ROLLSNAP_COMPRESSION: is \"gzip\"; write none or zstd
+environment ROLLSNAP_COMPRESSION: is \"gzip\"; write none, zstd or zip
 --timeout: is \"300\"; a unit is missing: write 300m0s for minutes or 300h for hours
 environment ROLLSNAP_LOG_FORMAT: is \"xml\"; write logfmt or json
 --creation: is \"5M\"; M is no unit here: write 5m for minutes
@@ -733,7 +796,7 @@ fn a_config_file_that_cannot_be_used_is_told() {
 
 #[test]
 fn the_report_shows_every_value_with_its_origin_and_no_secret() {
-    let machine = Machine::config("creation: 1h\nbackup_config:\n  s3backupconfig:\n    bucket_name: b\n    secret_key: hunter2\n    access_key: hunter3\n")
+    let machine = Machine::config("creation: 1h\nbackup_config:\n  s3backupconfig:\n    bucket_name: b\n    secret_key: hunter2\n    access_key: hunter3\nping_url: https://hc/hunter5\n")
         .env([("ETCDCTL_USER", "root:hunter4"), ("AWS_REGION", "eu-1")])
         .flag(Id::Retention, "48h")
         .rke_node();
@@ -751,13 +814,19 @@ user                     root                                   environment ETCD
 password                 ***                                    environment ETCDCTL_USER
 snapshot                 true                                   default
 creation                 1h0m0s                                 file c.yml line 1
+zone                     UTC                                    default
 retention                48h0m0s, and the newest 48             flag --retention
+retention-tiers          none                                   default
+prune-foreign            never                                  default
 compression              none                                   default
 safe-timestamp           false                                  default
 timeout                  no limit                               default
 verify                   deep                                   default
 verify-nice              10                                     default
 compare-members          false                                  default
+max-rate                 no limit                               default
+drill                    never                                  default
+drill-boot               none                                   default
 s3                       true                                   file c.yml line 4
 s3-endpoint              Amazon's                               default
 s3-endpoint-ca           the system's                           default
@@ -779,6 +848,15 @@ object-lock-period       the bucket's                           default
 legal-hold               false                                  default
 upload-rate              no limit                               default
 verify-remote            never                                  default
+http                     127.0.0.1:2389                         default
+http-socket              none                                   default
+http-token-file          none                                   default
+http-cert                none                                   default
+http-key                 none                                   default
+ping-url                 ***                                    file c.yml line 7
+kubeconfig               none                                   default
+kubernetes-events        false                                  default
+node-name                the host's                             default
 log-format               logfmt                                 default
 debug                    false                                  default
 ";

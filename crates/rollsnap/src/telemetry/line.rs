@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use chrono::SecondsFormat;
 use rollsnap_engine::Clock;
 use tracing::field::Visit;
 use tracing::{Event, Level, Subscriber};
@@ -11,7 +10,9 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use super::logfmt::Dialect;
 use super::{Format, json, logfmt};
+use crate::output::moment;
 
 /// Makes lines of events.
 pub(super) struct Lines {
@@ -51,18 +52,28 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let mut line = Line {
-            time: self.clock.now().to_rfc3339_opts(SecondsFormat::Secs, true),
+            time: time(&*self.clock),
             level: level_word(*event.metadata().level()),
             message: String::new(),
             fields: Vec::new(),
         };
         event.record(&mut line);
-        let text = match self.format {
-            Format::Logfmt => logfmt::render(&line),
-            Format::Json => json::render(&line),
-        };
-        writeln!(writer, "{text}")
+        writeln!(writer, "{}", render(self.format, &line))
     }
+}
+
+/// The text of a line, without its end.
+pub(super) fn render(format: Format, line: &Line) -> String {
+    match format {
+        Format::Logfmt => logfmt::render(line, Dialect::V1),
+        Format::OldLogfmt => logfmt::render(line, Dialect::V010),
+        Format::Json => json::render(line),
+    }
+}
+
+/// Now, as lines tell it.
+pub(super) fn time(clock: &dyn Clock) -> String {
+    moment(clock.now())
 }
 
 impl Line {

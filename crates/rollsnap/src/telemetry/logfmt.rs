@@ -1,18 +1,50 @@
-//! Lines as logrus 1.x writes them, for people's eyes, greps and parsers of ten years.
+//! Lines as logrus writes them, for people's eyes, greps and parsers of ten years.
 //!
 //! ```text
 //! time="2018-05-04T18:40:16Z" level=info msg="Created backup" name="2018-05-04T18:40:16Z_etcd" runtime=108.332814ms
 //! ```
 //!
-//! A value stands bare when it is made of `A-Za-z0-9-._/@^+` only, the empty one included; any
-//! other is quoted as Go's `%q` does (sirupsen/logrus `text_formatter.go`, `needsQuoting`).
+//! A value stands bare when it is made of certain characters only, the empty one included; any
+//! other is quoted as Go's `%q` does (sirupsen/logrus `text_formatter.go`, `needsQuoting`):
+//!
+//! | | logrus 0.10 | logrus 1.x |
+//! |---|---|---|
+//! | stand bare | `A-Za-z0-9-.` | `/`, `@`, `^`, `+`, `_` too |
+//! | a duration with `µ` | bare, for it is no text to Go | quoted |
+//! | before the end of the line | a space | nothing |
 
 use std::fmt::Write as _;
 
 use super::line::{Line, Value};
 
+/// Which logrus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// 0.10, of the old program's releases up to v0.1.61.
+    V010,
+    /// 1.x, of those since.
+    V1,
+}
+
+impl Dialect {
+    fn is_bare(self, value: &str) -> bool {
+        let more = match self {
+            Self::V010 => "-.",
+            Self::V1 => "-._/@^+",
+        };
+        let is_bare = |c: char| c.is_ascii_alphanumeric() || more.contains(c);
+        value.chars().all(is_bare) || (self == Self::V010 && is_micros(value))
+    }
+}
+
+/// Whether this is how Go prints some microseconds.
+fn is_micros(value: &str) -> bool {
+    let number = value.strip_suffix("\u{b5}s").unwrap_or_default();
+    number.starts_with(|c: char| c.is_ascii_digit()) && number.parse::<f64>().is_ok()
+}
+
 /// The text of a line.
-pub(super) fn render(line: &Line) -> String {
+pub(super) fn render(line: &Line, dialect: Dialect) -> String {
     let Line {
         time,
         level,
@@ -20,23 +52,25 @@ pub(super) fn render(line: &Line) -> String {
         fields,
     } = line;
     let mut text = format!("time=\"{time}\" level={level} msg=");
-    push(&mut text, message);
+    push(&mut text, message, dialect);
     for (key, value) in fields {
         text.push(' ');
         text.push_str(key);
         text.push('=');
         match value {
-            Value::Text(value) => push(&mut text, value),
+            Value::Text(value) => push(&mut text, value, dialect),
             Value::Bare(value) => text.push_str(value),
         }
+    }
+    if dialect == Dialect::V010 {
+        text.push(' ');
     }
     text
 }
 
 /// Appends a value, quoted if it needs it.
-fn push(line: &mut String, value: &str) {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._/@^+".contains(c);
-    if value.chars().all(is_plain) {
+fn push(line: &mut String, value: &str, dialect: Dialect) {
+    if dialect.is_bare(value) {
         line.push_str(value);
         return;
     }
@@ -72,11 +106,11 @@ fn is_unprintable(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::push;
+    use super::*;
 
-    fn quoted(value: &str) -> String {
+    fn quoted(value: &str, dialect: Dialect) -> String {
         let mut line = String::new();
-        push(&mut line, value);
+        push(&mut line, value, dialect);
         line
     }
 
@@ -96,7 +130,36 @@ mod tests {
             ("a\u{202e}b", "\"a\\u202eb\""),
             ("zweiundvierzig Grüße", "\"zweiundvierzig Grüße\""),
         ] {
-            assert_eq!(quoted(value), shown);
+            assert_eq!(quoted(value, Dialect::V1), shown);
         }
+    }
+    #[test]
+    fn the_older_logrus_leaves_less_bare_and_durations_always() {
+        for (value, shown) in [
+            ("108.332814ms", "108.332814ms"),
+            ("", ""),
+            ("680.971µs", "680.971µs"),
+            ("1µs", "1µs"),
+            ("µs", "\"µs\""),
+            ("infµs", "\"infµs\""),
+            ("my-snap.1", "my-snap.1"),
+            ("my_snap", "\"my_snap\""),
+            ("/backup", "\"/backup\""),
+        ] {
+            assert_eq!(quoted(value, Dialect::V010), shown);
+        }
+    }
+
+    #[test]
+    fn the_older_logrus_ends_a_line_with_a_space() {
+        let line = Line {
+            time: "2018-05-04T18:40:16Z".to_owned(),
+            level: "info",
+            message: "Created backup".to_owned(),
+            fields: vec![("runtime", Value::Text("1.5s".to_owned()))],
+        };
+        let bare = r#"time="2018-05-04T18:40:16Z" level=info msg="Created backup" runtime=1.5s"#;
+        assert_eq!(render(&line, Dialect::V1), bare);
+        assert_eq!(render(&line, Dialect::V010), format!("{bare} "));
     }
 }

@@ -13,12 +13,16 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::output;
+
 /// How a line of the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
-    /// As logrus writes it: `time="…" level=info msg="…" key=value`.
+    /// As logrus 1.x writes it: `time="…" level=info msg="…" key=value`.
     #[default]
     Logfmt,
+    /// As logrus 0.10 wrote it, for readers of `rolling-backup`'s log.
+    OldLogfmt,
     /// One JSON object a line, with the same keys in the same order.
     Json,
 }
@@ -74,4 +78,16 @@ pub fn start(format: Format, verbosity: &Verbosity, clock: Arc<dyn Clock>) -> Re
             .try_init(),
     );
     Ok(())
+}
+
+/// Writes the line with which the program ends without having done its work, whatever is
+/// filtered: the last one, which is all that RKE shows of a log.
+pub fn fatal(format: Format, clock: &dyn Clock, message: &str, hint: Option<&str>) {
+    let line = line::Line {
+        time: line::time(clock),
+        level: "fatal",
+        message: message.to_owned(),
+        fields: Vec::from_iter(hint.map(|hint| ("hint", line::Value::Text(hint.to_owned())))),
+    };
+    output::complain(&line::render(format, &line));
 }

@@ -40,7 +40,7 @@ async fn a_bucket_that_does_not_exist_is_named_and_the_snapshot_stands() {
     let list = Program::new(["list", "--bucket-name", "nonesuch"])
         .dir(dir.path())
         .bucket(&bucket);
-    list.run().await.fails(
+    list.run().await.fails_with_result(
         Kind::Config,
         &["list s3://nonesuch/cluster-a: bucket nonesuch does not exist"],
     );
@@ -117,7 +117,7 @@ async fn plain_and_tls_are_told_apart_at_the_bucket_too() {
         .ok();
 
     let unknown = list(secure.endpoint()).run().await;
-    unknown.fails(
+    unknown.fails_with_result(
         Kind::Denied,
         &[
             "list s3://snapshots/cluster-a",
@@ -130,11 +130,11 @@ async fn plain_and_tls_are_told_apart_at_the_bucket_too() {
     list(&plain)
         .run()
         .await
-        .fails(Kind::Config, &["list s3://snapshots/cluster-a", "https://"]);
+        .fails_with_result(Kind::Config, &["list s3://snapshots/cluster-a", "https://"]);
     let bucket = Bucket::up().await;
     let https = bucket.endpoint().replace("http", "https");
     list(&https)
         .run()
         .await
-        .fails(Kind::Config, &["does not speak TLS", "hint: ", "http://"]);
+        .fails_with_result(Kind::Config, &["does not speak TLS", "hint: ", "http://"]);
 }

@@ -18,8 +18,12 @@ async fn a_bad_name_is_refused_by_every_verb_before_anything_is_done() {
         ("", "is empty"),
         ("a\nb", "holds a control character"),
         ("a\u{1b}[2Jb", "holds a control character"),
-        ("n.manifest.json", "ends like a part of a snapshot"),
-        ("n.zst", "ends like a part of a snapshot"),
+        (
+            "n.manifest.json",
+            "ends like something that lies beside snapshots",
+        ),
+        ("n.zst", "ends like something that lies beside snapshots"),
+        ("n.zip", "ends like something that lies beside snapshots"),
         (long.as_str(), "name of 201 bytes is too long: at most 200"),
     ] {
         let save = format!("--name={name}");

@@ -68,7 +68,7 @@ async fn a_name_that_is_taken_is_refused_and_the_snapshot_stays() {
     save(&etcd, &dir, &["--name", "n"]).await;
     let before = fs::read(dir.path().join("n")).unwrap();
     etcd.put("more", "data").await;
-    for codec in ["none", "zstd"] {
+    for codec in ["none", "zstd", "zip"] {
         let again = Program::new(["save", "--name", "n", "--compression", codec]);
         let again = again.etcd(&etcd).dir(dir.path()).run().await;
         again.fails(
@@ -189,7 +189,7 @@ async fn delete_takes_one_snapshot_what_lies_beside_it_and_nothing_whose_name_be
         .dir(dir.path())
         .run()
         .await;
-    nowhere.fails(Kind::Usage, &["there is no bucket", "--bucket-name"]);
+    nowhere.fails(Kind::Config, &["no bucket is configured", "--bucket-name"]);
 }
 
 #[tokio::test]

@@ -183,8 +183,8 @@ async fn what_is_not_there_cannot_be_copied() {
         );
         let nowhere = Program::new([verb, "n"]).dir(world.dir.path()).run().await;
         nowhere.fails(
-            Kind::Usage,
-            &["there is no bucket", "hint: give --bucket-name"],
+            Kind::Config,
+            &["no bucket is configured", "hint: give --bucket-name"],
         );
     }
 }

@@ -8,7 +8,7 @@ use rollsnap_engine::Kind;
 use rollsnap_testkit::etcd_peer::{
     Answer, EtcdPeer, HashKvResponse, ListedMember, Script, healthy,
 };
-use rollsnap_testkit::etcd_real::EtcdReal;
+use rollsnap_testkit::etcd_real::{EtcdReal, EtcdVersion};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -150,8 +150,18 @@ async fn every_verb_prints_the_fields_that_are_documented() {
     assert_documented("upload", &[world.with_bucket(&["upload", "here"]).await]);
     let read = world.with_bucket(&["verify", "--remote", "here"]).await;
     assert_eq!(read["snapshots"][0]["recorded"], true);
+    let drill = |etcd: &Path| world.run(&["drill", "here"]).arg_path("--boot", etcd).run();
+    let held = drill(&EtcdVersion::V3_5.server()).await.json();
+    let failed = drill(Path::new("/bin/false")).await;
+    failed.fails_with_result(Kind::Corrupt, &["etcd ended before it answered"]);
+    let failed = serde_json::from_str(&failed.out).unwrap();
+    assert_documented("drill", &[held, failed]);
     fs::write(world.dir.path().join("copied-in"), "by hand").unwrap();
-    assert_documented("list", &[world.with_bucket(&["list"]).await]);
+    fs::write(world.dir.path().join("pki.bundle.tar.gz"), "by RKE").unwrap();
+    let down = Program::new(["list", "-o", "json"]).dir(world.dir.path());
+    let down = down.bucket(&Bucket::down().await).run().await;
+    let unseen = serde_json::from_str(&down.out).unwrap();
+    assert_documented("list", &[world.with_bucket(&["list"]).await, unseen]);
     let plan = world.with_bucket(&["prune", "--dry-run"]).await;
     assert_eq!(plan["dry_run"], true);
     assert_documented("prune", &[plan]);
@@ -181,6 +191,10 @@ async fn what_is_told_of_a_snapshot_is_documented() {
     let saved = world.dir.path().join("n");
     let mut manifest = read_json(&world.dir.path().join("n.manifest.json"));
     manifest["verification"]["findings"] = serde_json::json!(["as somebody found"]);
+    manifest["drill"] = serde_json::json!({
+        "at": "2026-05-01T12:00:00Z", "result": "failed", "finding": "has other keys",
+        "seconds": 1.5, "boot": {"etcd_version": "3.5.1", "seconds": 0.5},
+    });
     fs::write(
         world.dir.path().join("n.manifest.json"),
         manifest.to_string(),

@@ -19,23 +19,23 @@ use crate::running::{Running, field};
 use crate::world::{Bucket, assert_nothing_half_made, etcd_and_dir, names};
 
 /// Five parts and a bit, as the daemon cuts them.
-const SIZE: usize = 42 << 20;
+pub(crate) const SIZE: usize = 42 << 20;
 
-struct World {
-    etcd: EtcdReal,
-    dir: TempDir,
-    peer: S3Peer,
+pub(crate) struct World {
+    pub(crate) etcd: EtcdReal,
+    pub(crate) dir: TempDir,
+    pub(crate) peer: S3Peer,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let (etcd, dir) = etcd_and_dir().await;
         etcd.fill(SIZE).await;
         let peer = S3Peer::start(Bucket::NAME).await;
         Self { etcd, dir, peer }
     }
 
-    fn daemon(&self) -> Program {
+    pub(crate) fn daemon(&self) -> Program {
         Program::new(["run", "--creation", "1h"])
             .etcd(&self.etcd)
             .dir(self.dir.path())
@@ -47,7 +47,7 @@ impl World {
     }
 
     /// Starts the daemon on a bucket that behaves again, and returns what it uploads first.
-    async fn next_run_uploads(&self) -> String {
+    pub(crate) async fn next_run_uploads(&self) -> String {
         self.peer.behave();
         self.peer.forget();
         let mut daemon = self.daemon().start();
@@ -86,7 +86,7 @@ impl World {
     }
 }
 
-async fn kill(daemon: Running) {
+pub(crate) async fn kill(daemon: Running) {
     daemon.signal(Signal::KILL);
     assert_eq!(daemon.end().await.code, None);
 }

@@ -42,6 +42,8 @@ impl Program {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rollsnap"));
         command
             .env_clear()
+            // Tests run beside each other; those of HTTP ask for a port of their own.
+            .env("ROLLSNAP_HTTP", "off")
             .args(words)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

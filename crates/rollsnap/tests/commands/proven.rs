@@ -345,7 +345,14 @@ async fn verify_all_from_the_bucket_reads_what_is_there() {
     run(&["upload", "n"]).bucket(&bucket).run().await.ok();
     let all = |side| run(&["verify", "--all", "--from", side]);
     let said = all("everywhere").bucket(&bucket).run().await.ok();
-    assert_eq!(said.matches("held       n.zst: ").count(), 2, "{said}");
+    for place in [dir.path().to_str().unwrap(), "s3://snapshots/cluster-a"] {
+        assert!(
+            said.contains(&format!("held       {place}/n.zst: ")),
+            "{said}"
+        );
+    }
+    let nowhere = all("everywhere").run().await;
+    nowhere.fails(Kind::Config, &["no bucket is configured"]);
     fs::write(
         bucket.object("n.zst"),
         fs::read(testdata("3.5.1.db.gz")).unwrap(),
@@ -355,7 +362,7 @@ async fn verify_all_from_the_bucket_reads_what_is_there() {
     outcome.fails_with_result(Kind::Corrupt, &["1 of 1"]);
     assert!(outcome.out.contains("its manifest tells of"), "{outcome:?}");
     let nowhere = all("remote").run().await;
-    nowhere.fails(Kind::Usage, &["there is no bucket"]);
+    nowhere.fails(Kind::Config, &["no bucket is configured"]);
     bucket.stop();
     let down = all("remote").bucket(&bucket).run().await;
     down.fails(Kind::Store, &["s3://snapshots/cluster-a"]);

@@ -178,7 +178,7 @@ async fn what_cannot_be_compared_is_told_and_what_was_cut_is_corrupt() {
     nowhere
         .run()
         .await
-        .fails(Kind::Usage, &["there is no bucket"]);
+        .fails(Kind::Config, &["no bucket is configured"]);
 }
 
 #[tokio::test]

@@ -325,11 +325,19 @@ async fn what_is_told_of_a_restore_is_documented() {
         let program = Program::new(["restore"]).args(words).args(["-o", "json"]);
         program.arg_path("--data-dir", data_dir).dir(dir.path())
     };
+    etcd.put("/registry/pods/a/b", "later").await;
+    let drill = Program::new(["drill", "kept"]).dir(dir.path());
+    drill.run().await.ok();
     let stopped = restore(&["kept", "--plan"], &etcd.data_dir()).run().await;
+    let log = dir.path().join("log/wal");
     let documents = [
         serde_json::from_str(&stopped.out).unwrap(),
-        restore(&["kept"], &new).run().await.json(),
-        restore(&["kept"], &new).run().await.json(),
+        restore(&["kept"], &new).etcd(&etcd).run().await.json(),
+        restore(&["kept"], &new)
+            .arg_path("--wal-dir", &log)
+            .run()
+            .await
+            .json(),
     ];
     assert_documented("restore", &documents);
     let back = restore(&["--rollback"], &new).run().await.json();

@@ -108,12 +108,21 @@ pub(crate) async fn a_verified_snapshot_stands(dir: &Path, name: &str) {
 
 /// Returns once a stream is being spooled.
 pub(crate) async fn a_save_runs(dir: &Path) {
-    let deadline = Instant::now() + LIMIT;
     // A manifest that is rewritten and an index go through the spool too.
     let beside = [".manifest.json", ".keys.index"];
-    let is_stream = |part: &String| beside.iter().all(|end| !part.contains(end));
-    while !names(&dir.join(".rollsnap/spool")).iter().any(is_stream) {
-        assert!(Instant::now() < deadline, "no save begins");
+    let is_stream = |part: &str| beside.iter().all(|end| !part.contains(end));
+    comes(&dir.join(".rollsnap/spool"), is_stream).await;
+}
+
+/// Waits for such a name in a directory.
+pub(crate) async fn comes(dir: &Path, is_it: impl Fn(&str) -> bool) {
+    let deadline = Instant::now() + LIMIT;
+    while !names(dir).iter().any(|name| is_it(name)) {
+        assert!(
+            Instant::now() < deadline,
+            "it does not come into {}",
+            dir.display()
+        );
         sleep(Duration::from_millis(5)).await;
     }
 }

@@ -105,6 +105,11 @@ impl Container {
         docker(words.iter().copied().chain([self.0.as_str()]))
     }
 
+    /// Runs a command in it.
+    pub(crate) fn try_exec(&self, command: &[&str]) -> Result<String, String> {
+        try_docker(["exec", &self.0].iter().chain(command))
+    }
+
     /// What `docker logs` prints, both streams in their order.
     pub(crate) fn log(&self) -> String {
         let (mut reader, writer) = pipe().expect("a pipe");
@@ -121,6 +126,16 @@ impl Container {
         reader.read_to_string(&mut text).expect("the log is text");
         child.wait().expect("docker logs ends");
         text
+    }
+
+    /// What `docker logs` prints of standard error alone.
+    pub(crate) fn errors(&self) -> String {
+        let output = Command::new("docker")
+            .args(["logs", &self.0])
+            .stdin(Stdio::null())
+            .output()
+            .expect("docker is installed");
+        String::from_utf8_lossy(&output.stderr).into_owned()
     }
 
     /// One value of `docker inspect`, by a template such as `.State.Pid`.

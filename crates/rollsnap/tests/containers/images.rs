@@ -42,7 +42,7 @@ pub(crate) fn rclone() -> String {
 /// Built now, so that it is never older than its source.
 fn s3_server_program() -> PathBuf {
     let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--package", "rollsnap-testkit"])
+        .args(["build", "--quiet", "--workspace"])
         .args(["--bin", "s3-server"])
         .status()
         .expect("cargo can be started");
@@ -55,7 +55,7 @@ fn s3_server_program() -> PathBuf {
 }
 
 /// An image of these programs and the libraries that they ask for.
-fn build(name: &str, programs: &[(&str, PathBuf)], more: &str) -> String {
+pub(crate) fn build(name: &str, programs: &[(&str, PathBuf)], more: &str) -> String {
     let context = TempDir::with_prefix("rollsnap-image-").expect("a temporary directory");
     let root = context.path().join("root");
     for (name, program) in programs {

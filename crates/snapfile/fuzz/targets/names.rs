@@ -16,7 +16,7 @@ fuzz_target!(|text: &str| {
         Some(Part::Manifest(name.clone()))
     );
     assert_eq!(Part::of(&name.index()), Some(Part::Index(name.clone())));
-    for codec in [Codec::None, Codec::Zstd] {
+    for codec in Codec::ALL {
         assert_eq!(
             Part::of(&name.stored(codec)),
             Some(Part::Stored(name.clone(), codec))

@@ -100,7 +100,8 @@ impl<T> Default for Latest<T> {
 }
 
 impl<T> Latest<T> {
-    fn of_at_most(most: usize) -> Self {
+    /// One that remembers at most so many keys at a time.
+    pub(crate) fn of_at_most(most: usize) -> Self {
         Self {
             share: Share::ALL,
             put_off: Vec::new(),
@@ -116,6 +117,17 @@ impl<T> Latest<T> {
         if is_tombstone {
             self.alive.remove(&fingerprint);
         } else {
+            self.put(fingerprint, what);
+        }
+    }
+
+    /// Replaces what is known of a key by what `amend` makes of it; `None` is a key that is not
+    /// alive.
+    pub(crate) fn amend(&mut self, key: &[u8], amend: impl FnOnce(Option<T>) -> Option<T>) {
+        let fingerprint = fingerprint(key);
+        if self.share.has(fingerprint)
+            && let Some(what) = amend(self.alive.remove(&fingerprint))
+        {
             self.put(fingerprint, what);
         }
     }

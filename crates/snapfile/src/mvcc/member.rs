@@ -3,8 +3,18 @@
 //! JSON under the member's id (etcd `server/etcdserver/api/membership/member.go`). Ids exceed
 //! 2^53 and are whole numbers there.
 
+use std::ops::ControlFlow;
+
 use serde::Deserialize;
 use sha1::{Digest as _, Sha1};
+
+use crate::bolt::{Database, Ended, Visitor, walk};
+use crate::{Finding, ReadAt, SnapshotError};
+
+const BUCKET: &[u8] = b"members";
+
+/// More than any cluster has, with those that its learners were.
+const MOST: usize = 10_000;
 
 /// One member of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -29,6 +39,55 @@ pub struct Member {
 impl Member {
     pub(crate) fn parse(json: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(json)
+    }
+}
+
+/// The members that a database knows. Reads no other bucket.
+pub fn members(file: &dyn ReadAt) -> Result<Vec<Member>, SnapshotError> {
+    let database = Database::open(file)?;
+    let mut reading = Reading::default();
+    let walked = walk(&database, Some(BUCKET), &mut reading);
+    match (reading.fault, walked) {
+        (Some(finding), _) => Err(SnapshotError::Corrupt(Box::new(finding))),
+        (None, Err(Ended::Read(error))) => Err(error.into()),
+        (None, Ok(_) | Err(Ended::Stopped)) => Ok(reading.members),
+    }
+}
+
+#[derive(Default)]
+struct Reading {
+    members: Vec<Member>,
+    fault: Option<Finding>,
+}
+
+impl Visitor for Reading {
+    fn bucket(&mut self, _: &[u8]) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    fn pair(&mut self, page: u64, key: &[u8], value: &[u8]) -> ControlFlow<()> {
+        match Member::parse(value) {
+            Ok(_) if self.members.len() >= MOST => {
+                self.fault(Finding::of_page(page, "has more members than any cluster"))
+            }
+            Ok(member) => {
+                self.members.push(member);
+                ControlFlow::Continue(())
+            }
+            Err(odd) => {
+                let finding = Finding::of_page(page, odd.to_string());
+                self.fault(finding.in_bucket(BUCKET).at_key(key))
+            }
+        }
+    }
+
+    fn fault(&mut self, finding: Finding) -> ControlFlow<()> {
+        self.fault = Some(finding);
+        ControlFlow::Break(())
+    }
+
+    fn seen(&mut self, _: u64) -> ControlFlow<()> {
+        ControlFlow::Continue(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! What etcd keeps in the database: revisions and the records under them.
 
 mod audit;
+mod difference;
 mod hashkv;
 mod history;
 mod latest;
@@ -13,11 +14,12 @@ mod usage;
 mod window;
 
 pub(crate) use audit::Audit;
+pub use difference::{Difference, difference};
 pub use hashkv::{HashKv, hash_kv};
 pub use history::{LiveKey, OwnedKey, get, live, versions};
 pub(crate) use latest::fingerprint;
 pub(crate) use member::id_of_members;
-pub use member::{Member, cluster_id};
+pub use member::{Member, cluster_id, members};
 pub use record::{Record, RecordError};
 pub(crate) use revision::KEY_BUCKET;
 pub use revision::{Change, Revision, RevisionError, last_revision};

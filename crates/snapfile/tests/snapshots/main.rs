@@ -16,6 +16,7 @@ mod store;
 
 mod builder;
 mod damage;
+mod difference;
 mod differential;
 mod golden;
 mod index;

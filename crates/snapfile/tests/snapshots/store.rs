@@ -41,7 +41,7 @@ impl Row {
 }
 
 /// All that ever happened, and what compactions left of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Store {
     /// Everything, compacted or not.
     log: Vec<Row>,
@@ -90,6 +90,15 @@ impl Store {
             store.compact(chance);
         }
         store
+    }
+
+    /// Some more of it, with its own keys and new ones.
+    pub(crate) fn live_on(&mut self, chance: &mut Chance) {
+        let new = (0..5).map(|n| key(chance, n)).collect::<Vec<_>>();
+        let keys: Vec<_> = self.alive.keys().cloned().chain(new).collect();
+        for _ in 0..chance.below(60) {
+            self.transact(chance, &keys);
+        }
     }
 
     fn transact(&mut self, chance: &mut Chance, keys: &[Vec<u8>]) {

@@ -1,7 +1,7 @@
 //! What [`SpoolStore`] promises beyond that.
 
 use super::{assert_absent, assert_same, broken, get, name, pattern, put, write};
-use crate::{ErrorKind, ObjectName, Spool, SpoolStore};
+use crate::{ErrorKind, ObjectName, Spool, SpoolStore, Terms};
 
 pub(super) async fn tails_see_what_is_written(store: &dyn SpoolStore) {
     let name = name("tailed");
@@ -122,11 +122,33 @@ pub(super) async fn taken_names_are_refused(store: &dyn SpoolStore) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         other => panic!("a commit to a taken name is no AlreadyExists: {other:?}"),
     }
-    match store.spool(&name, None).await.map(drop) {
+    match store.spool(&name, Terms::default()).await.map(drop) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         other => panic!("a spool of a taken name is no AlreadyExists: {other:?}"),
     }
     assert_same(&get(store, &name, None).await, b"the first", "taken");
+}
+
+pub(super) async fn spools_replace_where_they_are_told_to(store: &dyn SpoolStore) {
+    let name = name("replaced");
+    put(store, &name, b"the first", 9).await;
+    let replacing = || async {
+        let terms = Terms {
+            replaces: true,
+            ..Terms::new_of(10)
+        };
+        let spool = store.spool(&name, terms).await;
+        let mut spool = spool.unwrap_or_else(|error| broken("spool", &error));
+        write(&mut *spool, b"the second", 3).await;
+        spool
+    };
+    drop(replacing().await);
+    assert_same(&get(store, &name, None).await, b"the first", "given up");
+    let spool = replacing().await;
+    let info = spool.commit().await;
+    let info = info.unwrap_or_else(|error| broken("commit", &error));
+    assert_eq!(info.size, 10);
+    assert_same(&get(store, &name, None).await, b"the second", "replaced");
 }
 
 pub(super) async fn given_up_spools_leave_nothing(store: &dyn SpoolStore) {
@@ -153,7 +175,7 @@ pub(super) async fn given_up_spools_leave_nothing(store: &dyn SpoolStore) {
 
 async fn spool(store: &dyn SpoolStore, name: &ObjectName) -> Box<dyn Spool> {
     store
-        .spool(name, Some(1))
+        .spool(name, Terms::new_of(1))
         .await
         .unwrap_or_else(|error| broken("spool", &error))
 }

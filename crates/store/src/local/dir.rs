@@ -36,7 +36,7 @@ const LEAST: u64 = 4 << 10;
 /// A directory as a store. Cheap to clone.
 ///
 /// Files are made with mode 0600. [`begin`](Store::begin) replaces a file of the same name when
-/// it commits, in one step; [`spool`](SpoolStore::spool) never does.
+/// it commits, in one step; so does [`spool`](SpoolStore::spool) where it is told to.
 #[derive(Debug, Clone)]
 pub struct LocalDir {
     location: Location,
@@ -124,7 +124,7 @@ impl LocalDir {
         &self,
         name: &ObjectName,
         taken: Taken,
-        expected: Option<u64>,
+        needed: Option<u64>,
     ) -> Result<LocalSpool, StoreError> {
         let (home, root, name) = (self.home.clone(), self.root.clone(), name.clone());
         off_worker("create", move || {
@@ -136,8 +136,8 @@ impl LocalDir {
                 Found::File(_) => return Err(part::occupied("create", &object, "another object")),
                 Found::Foreign(what) => return Err(part::occupied("create", &object, what)),
             }
-            if taken == Taken::Refuse {
-                let needed = expected.unwrap_or(LEAST).saturating_add(BESIDE);
+            if let Some(needed) = needed {
+                let needed = needed.saturating_add(BESIDE);
                 space::check(home.spool.path(), &object, needed)?;
             }
             let part = Part::create(&home.spool, name.as_str())?;
@@ -154,7 +154,10 @@ impl Store for LocalDir {
     }
 
     async fn begin(&self, name: &ObjectName, terms: Terms) -> Result<Box<dyn Upload>, StoreError> {
-        Ok(Box::new(self.write(name, Taken::by(terms), None).await?))
+        let taken = Taken::by(terms);
+        // What replaces is small.
+        let needed = (taken == Taken::Refuse).then_some(LEAST);
+        Ok(Box::new(self.write(name, taken, needed).await?))
     }
 
     async fn read(
@@ -220,12 +223,9 @@ impl Store for LocalDir {
 
 #[async_trait]
 impl SpoolStore for LocalDir {
-    async fn spool(
-        &self,
-        name: &ObjectName,
-        expected: Option<u64>,
-    ) -> Result<Box<dyn Spool>, StoreError> {
-        Ok(Box::new(self.write(name, Taken::Refuse, expected).await?))
+    async fn spool(&self, name: &ObjectName, terms: Terms) -> Result<Box<dyn Spool>, StoreError> {
+        let needed = Some(terms.at_most.unwrap_or(LEAST));
+        Ok(Box::new(self.write(name, Taken::by(terms), needed).await?))
     }
 
     async fn open(&self, name: &ObjectName) -> Result<Box<dyn ReadBack>, StoreError> {

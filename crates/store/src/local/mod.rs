@@ -34,7 +34,7 @@ mod write_back;
 
 pub use dir::LocalDir;
 pub use lock::{DaemonLock, Owner};
-pub use pending::PrivateFiles;
+pub use pending::{Claim, PrivateFiles};
 pub use quarantine::Quarantine;
 pub use space::Space;
 pub use sweep::Orphan;

@@ -1,10 +1,11 @@
 //! Small private files beside the objects, such as manifests that wait to be published.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
 use bytes::Bytes;
+use rustix::fs::{Mode, OFlags};
 
 use super::folder::{Folder, Found};
 use super::home::Home;
@@ -21,6 +22,12 @@ pub struct PrivateFiles {
     home: Home,
     /// The directory of the objects.
     root: Folder,
+}
+
+/// The private files are somebody's alone while it lives.
+#[derive(Debug)]
+pub struct Claim {
+    _folder: File,
 }
 
 impl PrivateFiles {
@@ -86,6 +93,29 @@ impl PrivateFiles {
                 .collect();
             names.sort();
             Ok(names)
+        })
+        .await
+    }
+
+    /// Takes these files for one process, or one part of it, until the answer is dropped or the
+    /// process ends, however it ends. `None` while another has them. The lock is the kernel's
+    /// (`flock`) and needs no room; where the file system knows none there is none.
+    pub async fn claim(&self) -> Result<Option<Claim>, StoreError> {
+        let home = self.home.clone();
+        off_worker("lock", move || {
+            home.ready()?;
+            let path = home.pending.path();
+            let fault = |error| StoreError::io("lock", path.display(), error);
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let folder = rustix::fs::open(path, flags, Mode::empty());
+            let folder = File::from(folder.map_err(|error| fault(error.into()))?);
+            match folder.try_lock() {
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                // flock(2) on network file systems: EBADF where a lock asks for a file that is
+                // open for writing, which no directory can be; ENOLCK and EOPNOTSUPP.
+                Ok(()) | Err(TryLockError::Error(_)) => {}
+            }
+            Ok(Some(Claim { _folder: folder }))
         })
         .await
     }

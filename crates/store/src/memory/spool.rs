@@ -21,14 +21,16 @@ struct Content {
 pub(super) struct Draft {
     store: Memory,
     name: ObjectName,
+    taken: Taken,
     content: watch::Sender<Content>,
 }
 
 impl Draft {
-    pub(super) fn new(store: Memory, name: ObjectName) -> Self {
+    pub(super) fn new(store: Memory, name: ObjectName, taken: Taken) -> Self {
         Self {
             store,
             name,
+            taken,
             content: watch::Sender::default(),
         }
     }
@@ -59,7 +61,7 @@ impl Upload for Draft {
         let object = Bytes::copy_from_slice(&self.content.borrow().bytes);
         let mut held = self.store.held();
         self.store
-            .publish(&mut held, &self.name, object, Taken::Refuse)
+            .publish(&mut held, &self.name, object, self.taken)
     }
 
     async fn abort(self: Box<Self>) -> Result<(), StoreError> {

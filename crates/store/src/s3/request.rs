@@ -206,7 +206,7 @@ impl BucketClient {
         // What is wrong again after it was put right is told.
         let (mut moved, mut set, mut renewed) = (false, false, false);
         loop {
-            let refusal = match self.once(call, &region, keys.as_deref()).await {
+            let mut refusal = match self.once(call, &region, keys.as_deref()).await {
                 Err(Fault::Refusal(refusal)) => refusal,
                 other => return other,
             };
@@ -224,6 +224,7 @@ impl BucketClient {
                 renewed = true;
                 keys = self.keys.current().await?;
             } else {
+                refusal.was_anonymous = keys.is_none();
                 return Err(Fault::Refusal(refusal));
             }
         }

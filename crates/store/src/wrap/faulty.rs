@@ -270,14 +270,10 @@ impl<S: Store> Store for Faulty<S> {
 
 #[async_trait]
 impl<S: SpoolStore> SpoolStore for Faulty<S> {
-    async fn spool(
-        &self,
-        name: &ObjectName,
-        expected: Option<u64>,
-    ) -> Result<Box<dyn Spool>, StoreError> {
+    async fn spool(&self, name: &ObjectName, terms: Terms) -> Result<Box<dyn Spool>, StoreError> {
         let place = self.place(name.as_str());
         let outcome = self.faults.enter(Effect::Begin, &place)?;
-        let spool = outcome.of(self.inner.spool(name, expected).await)?;
+        let spool = outcome.of(self.inner.spool(name, terms).await)?;
         Ok(Box::new(self.wrap(spool, place)))
     }
 

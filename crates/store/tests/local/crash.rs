@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use bytes::Bytes;
 use rollsnap_store::local::{LocalDir, Owner};
-use rollsnap_store::{ErrorKind, SpoolStore};
+use rollsnap_store::{ErrorKind, SpoolStore, Terms};
 
 use crate::place::{Place, get, name, names, parts, put};
 
@@ -60,7 +60,10 @@ async fn child_that_holds_a_spool_until_it_is_killed() {
         since: String::from("2026-05-01T12:00:00Z"),
     };
     let _lock = store.lock_daemon(&owner).unwrap();
-    let mut spool = store.spool(&name("object"), None).await.unwrap();
+    let mut spool = store
+        .spool(&name("object"), Terms::default())
+        .await
+        .unwrap();
     spool.write(Bytes::from(vec![1; 300 << 10])).await.unwrap();
     writeln!(io::stdout(), "holding").unwrap();
     // Ends without a trace when the parent does.
@@ -79,7 +82,11 @@ async fn a_killed_writer_leaves_nothing_visible_and_the_sweep_takes_its_part() {
     writer.kill();
     assert_eq!(names(&place.store).await, ["old"]);
     let left = place.parts();
-    let mine = place.store.spool(&name("mine"), None).await.unwrap();
+    let mine = place
+        .store
+        .spool(&name("mine"), Terms::default())
+        .await
+        .unwrap();
     let swept = place.store.sweep().await.unwrap();
     assert_eq!(swept.len(), 1);
     assert_eq!(swept[0].name, left[0]);
@@ -135,7 +142,11 @@ fn a_commit_that_nobody_waits_for_leaves_the_object_whole_or_not_at_all() {
         // Dropping the runtime waits for the calls that have begun.
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
-            let mut spool = place.store.spool(&name(sealed), None).await.unwrap();
+            let mut spool = place
+                .store
+                .spool(&name(sealed), Terms::default())
+                .await
+                .unwrap();
             spool.write(Bytes::from(vec![5; 1 << 20])).await.unwrap();
             if sealed == "sealed" {
                 spool.seal().await.unwrap();

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use rollsnap_store::local::LocalDir;
-use rollsnap_store::{ErrorKind, Spool, SpoolStore};
+use rollsnap_store::{ErrorKind, Spool, SpoolStore, Terms};
 use rollsnap_testkit::mount::Mount;
 
 use crate::place::{get, name, names, parts, put};
@@ -13,7 +13,7 @@ const MIB: usize = 1 << 20;
 async fn too_little_room_is_known_before_the_first_byte() {
     let disk = Mount::tmpfs("4m");
     let store = LocalDir::open(disk.path()).unwrap();
-    let result = store.spool(&name("object"), Some(5 << 30)).await;
+    let result = store.spool(&name("object"), Terms::new_of(5 << 30)).await;
     let error = result.map(drop).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Full);
     let words = error.to_string();
@@ -22,7 +22,7 @@ async fn too_little_room_is_known_before_the_first_byte() {
     assert!(error.hint().is_some());
     assert!(parts(disk.path()).is_empty());
 
-    let fits = store.spool(&name("object"), Some(3 << 20)).await;
+    let fits = store.spool(&name("object"), Terms::new_of(3 << 20)).await;
     fits.unwrap().abort().await.unwrap();
 }
 
@@ -41,7 +41,7 @@ async fn a_disk_that_fills_up_costs_the_new_file_and_no_other() {
     let disk = Mount::tmpfs("4m");
     let store = LocalDir::open(disk.path()).unwrap();
     put(&store, "old", &vec![1; MIB]).await.unwrap();
-    let mut spool = store.spool(&name("new"), None).await.unwrap();
+    let mut spool = store.spool(&name("new"), Terms::default()).await.unwrap();
     let mut tail = spool.tail();
     let error = fill(&mut *spool).await;
     assert_eq!(error.kind(), ErrorKind::Full);
@@ -110,12 +110,15 @@ async fn a_spool_begins_only_with_room_for_what_is_written_beside_it() {
     let free = rustix::fs::statvfs(disk.path()).unwrap();
     let free = free.f_bavail * free.f_frsize;
     for (expected, fits) in [(free - (64 << 10), true), (free - (64 << 10) + 1, false)] {
-        let spool = store.spool(&name("object"), Some(expected)).await;
+        let spool = store.spool(&name("object"), Terms::new_of(expected)).await;
         assert_eq!(spool.is_ok(), fits, "{expected} of {free}");
     }
 
     let small = Mount::tmpfs("40k");
     let store = LocalDir::open(small.path()).unwrap();
-    let error = store.spool(&name("object"), None).await.map(drop);
+    let error = store
+        .spool(&name("object"), Terms::default())
+        .await
+        .map(drop);
     assert_eq!(error.unwrap_err().kind(), ErrorKind::Full);
 }

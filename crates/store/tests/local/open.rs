@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use rollsnap_store::local::LocalDir;
-use rollsnap_store::{ErrorKind, SpoolStore, Store};
+use rollsnap_store::{ErrorKind, SpoolStore, Store, Terms};
 
 use crate::place::{Place, name, names, put};
 
@@ -19,7 +19,10 @@ async fn what_is_made_is_for_the_owner_alone() {
     let root = parent.path().join("snapshots");
     let store = LocalDir::open(&root).unwrap();
     put(&store, "object", b"x").await.unwrap();
-    let spool = store.spool(&name("spooled"), None).await.unwrap();
+    let spool = store
+        .spool(&name("spooled"), Terms::default())
+        .await
+        .unwrap();
     for dir in ["", ".rollsnap", ".rollsnap/spool", ".rollsnap/pending"] {
         assert_eq!(mode(&root.join(dir)), 0o700, "{dir:?}");
     }
@@ -109,7 +112,7 @@ async fn a_directory_that_vanishes_is_an_error_and_its_return_needs_no_restart()
         store.list("").await.map(drop),
         store.delete(&object).await,
         store.read(&object, None).await.map(drop),
-        store.spool(&name("new"), None).await.map(drop),
+        store.spool(&name("new"), Terms::default()).await.map(drop),
         store.private().put(&object, "x".into()).await,
     ] {
         let error = result.unwrap_err();

@@ -69,7 +69,11 @@ async fn foreign_things_are_not_read_replaced_or_deleted() {
             .map(drop)
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
-        let error = store.spool(&name, None).await.map(drop).unwrap_err();
+        let error = store
+            .spool(&name, Terms::default())
+            .await
+            .map(drop)
+            .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
         let after = fs::symlink_metadata(place.path(text)).unwrap();
         assert_eq!(before.file_type(), after.file_type(), "{text}");
@@ -87,7 +91,11 @@ async fn what_is_planted_under_the_final_name_in_the_meantime_is_not_replaced() 
         .begin(&name("begun"), Terms::replacing())
         .await
         .unwrap();
-    let spool = place.store.spool(&name("spooled"), None).await.unwrap();
+    let spool = place
+        .store
+        .spool(&name("spooled"), Terms::default())
+        .await
+        .unwrap();
     for text in ["begun", "spooled"] {
         symlink(place.path(".outside"), place.path(text)).unwrap();
     }

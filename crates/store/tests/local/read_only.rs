@@ -24,7 +24,7 @@ async fn a_read_only_file_system_is_refused_at_the_start_and_can_still_be_read()
     assert_eq!(names(&store).await, ["object"]);
     assert_eq!(get(&store, "object").await.unwrap(), b"content");
     let kinds = [
-        store.spool(&name("new"), None).await.map(drop),
+        store.spool(&name("new"), Terms::default()).await.map(drop),
         store
             .begin(&name("new"), Terms::replacing())
             .await

@@ -1,7 +1,7 @@
 //! The write path of a directory beyond the contract.
 
 use bytes::Bytes;
-use rollsnap_store::{ErrorKind, SpoolStore};
+use rollsnap_store::{ErrorKind, SpoolStore, Terms};
 
 use crate::place::{Place, get, name, names};
 
@@ -19,7 +19,11 @@ async fn a_stream_that_is_synced_on_the_way_arrives_whole() {
     // Past two of the marks at which a sync starts beside the writes.
     let count = 70 * 32;
     let place = Place::new();
-    let mut spool = place.store.spool(&name("object"), None).await.unwrap();
+    let mut spool = place
+        .store
+        .spool(&name("object"), Terms::default())
+        .await
+        .unwrap();
     for number in 0..count {
         spool.write(piece(number)).await.unwrap();
     }
@@ -38,7 +42,11 @@ async fn a_stream_that_is_synced_on_the_way_arrives_whole() {
 #[tokio::test]
 async fn nothing_follows_a_seal_and_a_second_seal_changes_nothing() {
     let place = Place::new();
-    let mut spool = place.store.spool(&name("object"), None).await.unwrap();
+    let mut spool = place
+        .store
+        .spool(&name("object"), Terms::default())
+        .await
+        .unwrap();
     spool.write(Bytes::from_static(b"all")).await.unwrap();
     spool.seal().await.unwrap();
     spool.seal().await.unwrap();
@@ -51,7 +59,11 @@ async fn nothing_follows_a_seal_and_a_second_seal_changes_nothing() {
 #[tokio::test]
 async fn a_file_changed_behind_the_writer_is_not_committed() {
     let place = Place::new();
-    let mut spool = place.store.spool(&name("object"), None).await.unwrap();
+    let mut spool = place
+        .store
+        .spool(&name("object"), Terms::default())
+        .await
+        .unwrap();
     spool.write(Bytes::from_static(b"all")).await.unwrap();
     spool.seal().await.unwrap();
     let part = place.path(".rollsnap/spool").join(&place.parts()[0]);
@@ -65,7 +77,11 @@ async fn a_file_changed_behind_the_writer_is_not_committed() {
 #[tokio::test]
 async fn an_abort_tells_when_the_part_cannot_be_removed() {
     let place = Place::new();
-    let spool = place.store.spool(&name("object"), None).await.unwrap();
+    let spool = place
+        .store
+        .spool(&name("object"), Terms::default())
+        .await
+        .unwrap();
     let part = place.path(".rollsnap/spool").join(&place.parts()[0]);
     std::fs::remove_file(part).unwrap();
     spool.abort().await.unwrap_err();
@@ -75,7 +91,11 @@ async fn an_abort_tells_when_the_part_cannot_be_removed() {
 async fn the_longest_name_has_room_for_its_part() {
     let place = Place::new();
     let longest = "x".repeat(rollsnap_store::name::MAX_LEN);
-    let spool = place.store.spool(&name(&longest), None).await.unwrap();
+    let spool = place
+        .store
+        .spool(&name(&longest), Terms::default())
+        .await
+        .unwrap();
     spool.commit().await.unwrap();
     assert_eq!(names(&place.store).await, [longest]);
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use proptest::prelude::*;
 use rollsnap_store::memory::Memory;
-use rollsnap_store::{Spool, SpoolStore, Tail};
+use rollsnap_store::{Spool, SpoolStore, Tail, Terms};
 
 use crate::place::{Place, name};
 
@@ -41,7 +41,10 @@ async fn write(mut spool: Box<dyn Spool>, content: &[u8], cuts: &[usize]) -> Box
 
 /// One tail from the start, beside the writer, and one after everything.
 async fn follow(store: &dyn SpoolStore, content: &[u8], cuts: &[usize], sizes: &[usize]) {
-    let spool = store.spool(&name("object"), None).await.unwrap();
+    let spool = store
+        .spool(&name("object"), Terms::default())
+        .await
+        .unwrap();
     let early = spool.tail();
     let (spool, beside) = futures_util::join!(write(spool, content, cuts), read(early, sizes));
     assert!(beside == content, "a tail beside its writer");
@@ -75,7 +78,10 @@ async fn a_tail_that_waits_hears_that_its_writer_gave_up() {
     let memory = Memory::default();
     let stores: [&dyn SpoolStore; 2] = [&place.store, &memory];
     for store in stores {
-        let spool = store.spool(&name("object"), None).await.unwrap();
+        let spool = store
+            .spool(&name("object"), Terms::default())
+            .await
+            .unwrap();
         let mut tail = spool.tail();
         let waiting = tokio::spawn(async move { tail.next(1).await });
         // One thread: the task has run and waits before this one goes on.
@@ -89,7 +95,11 @@ async fn a_tail_that_waits_hears_that_its_writer_gave_up() {
 #[tokio::test]
 async fn a_tail_gives_a_whole_piece_as_soon_as_it_is_written() {
     let place = Place::new();
-    let mut spool = place.store.spool(&name("object"), None).await.unwrap();
+    let mut spool = place
+        .store
+        .spool(&name("object"), Terms::default())
+        .await
+        .unwrap();
     let size = spool.part_size();
     let mut tail = spool.tail();
     spool.write(Bytes::from(vec![1; size])).await.unwrap();

@@ -32,7 +32,8 @@ impl EtcdVersion {
         }
     }
 
-    pub(super) fn server(self) -> PathBuf {
+    /// Its program.
+    pub fn server(self) -> PathBuf {
         tools::path(&format!("etcd-{}", self.suffix()))
     }
 }

@@ -1,4 +1,4 @@
-//! A store with a bucket's ways: it may be slow, and may refuse deletions.
+//! A store with a bucket's ways: it may be slow, full, and may refuse deletions.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +22,7 @@ struct State {
     pace: Duration,
     read_pace: Duration,
     deletes: Deletes,
+    quota: Option<usize>,
     remarks: Vec<Remark>,
 }
 
@@ -52,6 +53,11 @@ impl Ways {
 
     pub(crate) fn deletes(&self, deletes: Deletes) {
         self.state().deletes = deletes;
+    }
+
+    /// Takes no object where so many are, from now on.
+    pub(crate) fn holds_at_most(&self, objects: usize) {
+        self.state().quota = Some(objects);
     }
 
     /// Finds this out about itself.
@@ -95,6 +101,13 @@ impl<S: Store> Store for Bucket<S> {
     }
 
     async fn begin(&self, name: &ObjectName, terms: Terms) -> Result<Box<dyn Upload>, StoreError> {
+        let quota = self.ways.state().quota;
+        if let Some(quota) = quota
+            && self.inner.list("").await?.len() >= quota
+        {
+            let (kind, why) = (ErrorKind::Denied, "the quota is used up");
+            return Err(StoreError::new(kind, "put", self.location(), name, why));
+        }
         let inner = self.inner.begin(name, terms).await?;
         let ways = self.ways.clone();
         Ok(Box::new(BucketUpload { inner, ways }))

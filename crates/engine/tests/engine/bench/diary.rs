@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use rollsnap_engine::event::Recovery;
+use rollsnap_engine::gentle::Haste;
 use rollsnap_engine::retention::Reason;
 use rollsnap_engine::{Event, Kind, Manifest, Observer};
 use tokio::time::Instant;
@@ -15,6 +16,7 @@ use tokio::time::Instant;
 pub(crate) enum Told {
     Started,
     Waiting(Duration),
+    Begins(String),
     Recovered(Recovery),
     Saved(Box<Manifest>),
     Verified(Box<Manifest>),
@@ -29,6 +31,10 @@ pub(crate) enum Told {
         name: String,
         error: String,
     },
+    Defragmenting(String),
+    Tight(String),
+    PaceLetGo(Haste),
+    RetentionHeld(bool),
     SaveFailed {
         error: String,
         kind: Kind,
@@ -40,9 +46,21 @@ pub(crate) enum Told {
     Resumed(u64),
     ReadBack(Box<Manifest>),
     ReadBackFailed(String),
+    Drills(Option<Duration>),
+    Drilled(Box<Manifest>),
+    DrillFailed(String),
     Replaced(String),
     HeldBack(String),
     Locked(String),
+    LeftAlone {
+        location: String,
+        snapshots: usize,
+        others: usize,
+        names: Vec<String>,
+    },
+    SteppedAside(Duration),
+    BundleUploaded(String),
+    BundleUnfit(String),
     SweepFailed(String),
     Remarked(String),
     RemoteDown {
@@ -175,6 +193,7 @@ impl Drop for OnPanic {
                 Told::Saved(manifest) => writeln!(out, "{after:?} Saved({})", manifest.name),
                 Told::Verified(manifest) => writeln!(out, "{after:?} Verified({})", manifest.name),
                 Told::ReadBack(manifest) => writeln!(out, "{after:?} ReadBack({})", manifest.name),
+                Told::Drilled(manifest) => writeln!(out, "{after:?} Drilled({})", manifest.name),
                 told => writeln!(out, "{after:?} {told:?}"),
             };
         }
@@ -191,6 +210,7 @@ impl Observer for Diary {
         let told = match event {
             Event::Started { .. } => Told::Started,
             Event::Waiting { first } => Told::Waiting(first),
+            Event::Begins { name } => Told::Begins(name.to_string()),
             Event::Recovered(recovery) => Told::Recovered(recovery),
             Event::Saved { manifest, .. } => Told::Saved(Box::new(manifest.clone())),
             Event::Verified { manifest, .. } => Told::Verified(Box::new(manifest.clone())),
@@ -205,6 +225,10 @@ impl Observer for Diary {
                 name: name.to_string(),
                 error: chain(error),
             },
+            Event::Defragmenting { error } => Told::Defragmenting(chain(error)),
+            Event::Tight { error, .. } => Told::Tight(chain(error)),
+            Event::PaceLetGo { haste } => Told::PaceLetGo(haste),
+            Event::RetentionHeld(is_held) => Told::RetentionHeld(is_held),
             Event::SaveFailed {
                 error,
                 attempt,
@@ -219,9 +243,26 @@ impl Observer for Diary {
             Event::Uploaded { manifest, .. } => Told::Uploaded(manifest.name.to_string()),
             Event::ReadBack { manifest, .. } => Told::ReadBack(Box::new(manifest.clone())),
             Event::ReadBackFailed { error, .. } => Told::ReadBackFailed(chain(error)),
+            Event::Drills { age, .. } => Told::Drills(age),
+            Event::Drilled { manifest } => Told::Drilled(Box::new(manifest.clone())),
+            Event::DrillFailed { error } => Told::DrillFailed(error.to_string()),
             Event::Replaced { manifest, .. } => Told::Replaced(manifest.name.to_string()),
             Event::HeldBack { name, .. } => Told::HeldBack(name.to_string()),
+            Event::LeftAlone {
+                location,
+                snapshots,
+                others,
+                names,
+            } => Told::LeftAlone {
+                location: location.to_string(),
+                snapshots,
+                others,
+                names: names.iter().map(ToString::to_string).collect(),
+            },
             Event::Locked { name, .. } => Told::Locked(name.to_string()),
+            Event::SteppedAside { wait, .. } => Told::SteppedAside(wait),
+            Event::BundleUploaded { object, .. } => Told::BundleUploaded(object.name.to_string()),
+            Event::BundleUnfit { error } => Told::BundleUnfit(chain(error)),
             Event::Remarked { remark, .. } => Told::Remarked(remark.message.clone()),
             Event::SweepFailed { error, .. } => Told::SweepFailed(chain(error)),
             Event::RemoteDown { error, owed, .. } => Told::RemoteDown {
@@ -247,6 +288,10 @@ impl Observer for Diary {
                 error: chain(error),
             },
             Event::ClockJumped { by } => Told::ClockJumped(by),
+            // Nothing happened.
+            Event::Next { .. } | Event::RemoteListed { .. } | Event::RemoteRotation { .. } => {
+                return;
+            }
         };
         self.read().push((Instant::now(), told));
     }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use rollsnap_engine::drafts::Drafts;
+use rollsnap_engine::drafts::{Claim, Drafts};
 use rollsnap_store::{ErrorKind, ObjectName, Store, StoreError, Terms};
 
 #[derive(Debug)]
@@ -55,6 +55,10 @@ impl<S: Store> Drafts for StoreDrafts<S> {
     async fn remove(&self, name: &ObjectName) -> Result<(), StoreError> {
         self.drafts.delete(name).await
     }
+
+    async fn claim(&self) -> Result<Option<Claim>, StoreError> {
+        Ok(Some(Box::new(())))
+    }
 }
 
 /// Drafts that another process takes away as soon as they are put.
@@ -81,6 +85,10 @@ impl Drafts for LostDrafts {
 
     async fn remove(&self, _: &ObjectName) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    async fn claim(&self) -> Result<Option<Claim>, StoreError> {
+        Ok(Some(Box::new(())))
     }
 }
 

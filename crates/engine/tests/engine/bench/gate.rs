@@ -159,13 +159,9 @@ impl<S: Store> Store for Gated<S> {
 
 #[async_trait]
 impl<S: SpoolStore> SpoolStore for Gated<S> {
-    async fn spool(
-        &self,
-        name: &ObjectName,
-        expected: Option<u64>,
-    ) -> Result<Box<dyn Spool>, StoreError> {
+    async fn spool(&self, name: &ObjectName, terms: Terms) -> Result<Box<dyn Spool>, StoreError> {
         self.gate.enter().await;
-        let spool = self.inner.spool(name, expected).await?;
+        let spool = self.inner.spool(name, terms).await?;
         self.gate.leave().await;
         Ok(Box::new(self.wrap(spool)))
     }

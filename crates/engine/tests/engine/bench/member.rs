@@ -35,6 +35,8 @@ pub(crate) enum Answer {
     Stalled(usize),
     /// This much time passes between two chunks.
     Paced(Duration),
+    /// Its database is being defragmented.
+    Busy,
 }
 
 #[derive(Debug)]
@@ -52,6 +54,15 @@ struct Script {
     /// Small databases differ by their revision.
     revision: u64,
     fixed: Option<Bytes>,
+    /// What its status complains of.
+    errors: Vec<String>,
+    db_size: u64,
+    /// What it says to the next looks at it while a stream is open: its size, or nothing in time.
+    /// After them, what it said last.
+    looks: VecDeque<Option<u64>>,
+    looked: usize,
+    /// Others behind the same endpoints.
+    fellows: Vec<u64>,
 }
 
 /// The trailer, which `remaining` does not count.
@@ -67,6 +78,11 @@ impl Member {
                 member: 0x31,
                 revision: 1,
                 fixed: None,
+                errors: Vec::new(),
+                db_size: 3072,
+                looks: VecDeque::new(),
+                looked: 0,
+                fellows: Vec::new(),
             }),
         }
     }
@@ -90,11 +106,50 @@ impl Member {
         self.script().fixed = Some(bytes);
     }
 
+    /// Complains of this from now on.
+    pub(crate) fn complains(&self, errors: &[&str]) {
+        self.script().errors = errors.iter().map(|&error| error.to_owned()).collect();
+    }
+
+    /// Has these sizes when it is looked at while a stream is open, or does not answer.
+    pub(crate) fn grows(&self, looks: impl IntoIterator<Item = Option<u64>>) {
+        self.script().looks.extend(looks);
+    }
+
+    /// How often it was looked at while a stream was open.
+    pub(crate) fn looked(&self) -> usize {
+        self.script().looked
+    }
+
+    /// Stands behind one of several endpoints, these behind the others.
+    pub(crate) fn has_fellows(&self, ids: &[u64]) {
+        self.script().fellows = ids.to_vec();
+    }
+
     /// Becomes another member.
     pub(crate) fn becomes(&self, cluster: u64, member: u64) {
         let mut script = self.script();
         script.cluster = cluster;
         script.member = member;
+    }
+}
+
+impl Script {
+    fn status(&self, is_learner: bool) -> MemberStatus {
+        MemberStatus {
+            cluster_id: self.cluster,
+            member_id: self.member,
+            member_name: Some("node-1".to_owned()),
+            version: "3.5.1".to_owned(),
+            revision: self.revision,
+            raft_term: 2,
+            raft_applied_index: 7,
+            leader_id: self.member,
+            db_size: self.db_size,
+            db_in_use: 2048,
+            is_learner,
+            errors: self.errors.clone(),
+        }
     }
 }
 
@@ -121,22 +176,15 @@ impl Source for Member {
                 script.next.pop_front();
                 Err(error(ErrorKind::Denied, "unknown authority"))
             }
+            Answer::Busy => {
+                script.next.pop_front();
+                Err(error(ErrorKind::Busy, "its database is being defragmented"))
+            }
             answer => {
                 if answer == Answer::Learner {
                     script.next.pop_front();
                 }
-                Ok(MemberStatus {
-                    cluster_id: script.cluster,
-                    member_id: script.member,
-                    member_name: Some("node-1".to_owned()),
-                    version: "3.5.1".to_owned(),
-                    revision: script.revision,
-                    raft_term: 2,
-                    raft_applied_index: 7,
-                    db_size: 3072,
-                    is_learner: answer == Answer::Learner,
-                    errors: Vec::new(),
-                })
+                Ok(script.status(answer == Answer::Learner))
             }
         }
     }
@@ -150,6 +198,24 @@ impl Source for Member {
         let bytes = script.fixed.clone();
         let bytes = bytes.unwrap_or_else(|| database::small(revision));
         Ok(pour(bytes, answer))
+    }
+
+    async fn look(&self) -> Result<MemberStatus, SourceError> {
+        let size = {
+            let mut script = self.script();
+            script.looked += 1;
+            script.looks.pop_front().unwrap_or(Some(script.db_size))
+        };
+        let Some(size) = size else {
+            return std::future::pending().await;
+        };
+        let mut script = self.script();
+        script.db_size = size;
+        Ok(script.status(false))
+    }
+
+    fn fellows(&self) -> Vec<u64> {
+        self.script().fellows.clone()
     }
 }
 

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use rollsnap_engine::image::Access;
 use rollsnap_engine::look::{self, Fate, LookError, ReadAt, Stored, Usage};
-use rollsnap_kube::Keys;
+use rollsnap_kube::{Keys, ObjectKey};
 use serde::Serialize;
 
 use super::chart;
@@ -19,6 +19,9 @@ use crate::report::Failure;
 
 /// The bucket of all records.
 const RECORDS: &[u8] = b"key";
+
+/// What is no object of Kubernetes. Parentheses are in no name of it.
+pub(in crate::commands) const OTHER: &str = "(other)";
 
 /// The room that some records take.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -110,7 +113,7 @@ fn count(file: &dyn ReadAt, du: &Du) -> Result<Counted, LookError> {
     Ok(Counted { usage, all, rooms })
 }
 
-/// The row that a key belongs to. Parentheses are in no name of Kubernetes.
+/// The row that a key belongs to.
 fn name<'k>(by: By, keys: &Keys, key: &'k [u8]) -> Cow<'k, str> {
     let object = keys.parse(key);
     match (by, object) {
@@ -121,13 +124,20 @@ fn name<'k>(by: By, keys: &Keys, key: &'k [u8]) -> Cow<'k, str> {
             let last = key.iter().rposition(|byte| *byte == b'/');
             match second.map(|(at, _)| at).or(last) {
                 Some(at) => legible::line(&key[..=at]).into(),
-                None => "(other)".into(),
+                None => OTHER.into(),
             }
         }
-        (_, None) => "(other)".into(),
-        (By::Resource, Some(it)) if it.group.is_empty() => it.resource.into(),
-        (By::Resource, Some(it)) => format!("{}.{}", it.resource, it.group).into(),
+        (_, None) => OTHER.into(),
+        (By::Resource, Some(it)) => resource(&it),
         (By::Namespace, Some(it)) => it.namespace.unwrap_or("(cluster)").into(),
+    }
+}
+
+/// `pods`, `deployments.apps`.
+pub(in crate::commands) fn resource<'k>(object: &ObjectKey<'k>) -> Cow<'k, str> {
+    match object.group {
+        "" => object.resource.into(),
+        group => format!("{}.{group}", object.resource).into(),
     }
 }
 

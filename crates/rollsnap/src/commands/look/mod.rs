@@ -5,7 +5,7 @@ mod changes;
 mod chart;
 mod definitions;
 mod diff;
-mod du;
+pub(super) mod du;
 mod find;
 mod get;
 mod history;

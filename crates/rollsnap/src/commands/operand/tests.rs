@@ -40,6 +40,7 @@ impl World {
                 orders: Orders::default(),
                 tended: OnceLock::new(),
                 warned: Once::new(),
+                last_word: tokio::sync::Mutex::default(),
             },
         }
     }

@@ -1,5 +1,10 @@
 //! `rollsnap restore`: a data directory from a snapshot, after a plan of it.
 
+mod around;
+mod beside;
+mod lines;
+mod live;
+mod notes;
 mod plan;
 mod source;
 mod words;
@@ -9,7 +14,7 @@ use std::path::Path;
 
 use rollsnap_engine::Kind;
 use rollsnap_engine::look::{Trailer, status};
-use rollsnap_engine::restore::{self, Order, RestoreError, Restored, Step};
+use rollsnap_engine::restore::{self, Order, RestoreError, Restored, Step, revision_in};
 use serde::Serialize;
 
 use super::Context;
@@ -18,8 +23,9 @@ use super::progress::Bar;
 use crate::cli::restore::Restore;
 use crate::output::{self, Format};
 use crate::report::Failure;
+use around::Around;
 use plan::Plan;
-use source::Source;
+pub(super) use source::Source;
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -57,14 +63,42 @@ pub(super) async fn run(context: &Context, request: &Restore) -> Result<(), Fail
         return roll_back(context, request).await;
     }
     let cluster = words::cluster(request)?;
-    let source = Source::open(context, request).await?;
+    let source = Source::open(context, "restore", request).await?;
+    // Before it is read: what is still this when it is restored was read already.
+    let stamp = source.opened.image.bytes().stamp().ok().flatten();
     let (trailer, status) = source.opened.ask(context, "restore", status).await?;
     proved(&source.opened, trailer, request)?;
     if !request.plan {
         recover(context, request).await?;
     }
-    let order = words::order(request, cluster, &source, &status, context.clock.now())?;
-    let plan = Plan::of(request, &source, trailer, &status, &order)?;
+    let live = live::ask(context, request).await;
+    let seen = live
+        .revision()
+        .max(revision_in(Path::new(&request.data_dir)));
+    let mut order = words::order(
+        request,
+        cluster,
+        &source,
+        &status,
+        seen,
+        context.clock.now(),
+    )?;
+    order.held = stamp.filter(|_| matches!(trailer, Trailer::Held(_)));
+    let mut plan = Plan::of(request, &source, trailer, &status, &order)?;
+    let bump = order.changes.bump.unwrap_or(0);
+    let reached = status.store_revision.saturating_add(bump);
+    if let Some(seen) = seen.filter(|seen| bump > 0 && *seen >= reached) {
+        let text = format!("what is there is at {seen} already: clients may see it go back");
+        plan.note("revision", text);
+    }
+    let may_act = words::may_act(request, &order.changes.cluster);
+    let around = Around {
+        context,
+        request,
+        snapshot: &source.opened,
+        acts: !request.plan && may_act.is_ok(),
+    };
+    Box::pin(around.look(live, &mut plan)).await?;
     if request.plan {
         let report = Report {
             plan: &plan,
@@ -77,7 +111,7 @@ pub(super) async fn run(context: &Context, request: &Restore) -> Result<(), Fail
         output::print(&plan.text())?;
     }
     plan.verdict()?;
-    words::may_act(request, &order.changes.cluster)?;
+    may_act?;
     let restored = act(context, &source.opened, order).await?;
     let done = Done::of(request, &restored);
     let report = Report {
@@ -109,12 +143,17 @@ async fn recover(context: &Context, request: &Restore) -> Result<(), Failure> {
     let (data_dir, at) = (request.data_dir.clone(), context.clock.now());
     match blocking(move || restore::recover(Path::new(&data_dir), at)).await? {
         // What stops it, the plan tells.
-        Ok(()) | Err(RestoreError::Running(_) | RestoreError::Foreign { .. }) => Ok(()),
+        Ok(())
+        | Err(RestoreError::Running(_) | RestoreError::Foreign { .. } | RestoreError::Mounted(_)) => {
+            Ok(())
+        }
         Err(error) => Err(failure(&request.data_dir, &error)),
     }
 }
 
 async fn act(context: &Context, opened: &Opened, order: Order) -> Result<Restored, Failure> {
+    // From here on it ends by itself when it is to stop, and only it knows how.
+    let last_word = context.last_word.lock().await;
     let bar = Bar::new();
     bar.say(format!("restore {}", opened.name));
     let bytes = opened.image.bytes();
@@ -132,17 +171,24 @@ async fn act(context: &Context, opened: &Opened, order: Order) -> Result<Restore
             ControlFlow::Continue(())
         })
     });
-    done.await?
-        .map_err(|error| failure(&opened.location, &error))
+    let done = done.await;
+    drop(last_word);
+    done?.map_err(|error| failure(&opened.location, &error))
 }
 
 async fn roll_back(context: &Context, request: &Restore) -> Result<(), Failure> {
     let (data_dir, at) = (request.data_dir.clone(), context.clock.now());
-    let done = blocking(move || restore::roll_back(Path::new(&data_dir), at));
+    let last_word = context.last_word.lock().await;
+    let done = blocking(move || {
+        restore::roll_back(Path::new(&data_dir), at, &mut |_, _, _| {
+            ControlFlow::Continue(())
+        })
+    });
     let (from, kept) = done.await?.map_err(|error| {
         let message = format!("roll {} back: {error}", request.data_dir);
         hinted(Failure::new(error.kind(), message), &error)
     })?;
+    drop(last_word);
     let report = RolledBack {
         data_dir: request.data_dir.clone(),
         from: from.display().to_string(),

@@ -2,16 +2,19 @@
 
 use std::fmt::Write as _;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use rollsnap_engine::look::{Status, Trailer, cluster_id};
-use rollsnap_engine::manifest::{Id, Method, Verdict, Verification};
-use rollsnap_engine::restore::{self, Alarms, Choice, Order, Place, RestoreError, Room};
+use rollsnap_engine::manifest::{Id, Method, Outcome, Verdict, Verification};
+use rollsnap_engine::restore::{self, LogPlace, Order, Place, RestoreError, Room};
 use rollsnap_rke::duration::GoDuration;
 use serde::Serialize;
 
+use super::beside::Beside;
+use super::lines::commands;
+use super::notes::{Note, notes};
 use super::source::Source;
 use crate::cli::restore::Restore;
-use crate::output::Size;
+use crate::output::{Size, moment};
 use crate::report::Failure;
 
 /// The plan. Its fields are those of `docs/json.md`.
@@ -21,6 +24,9 @@ pub(super) struct Plan {
     target: Target,
     cluster: Cluster,
     revision: Revision,
+    /// What is there, and what it has that the snapshot has not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    beside: Vec<Beside>,
     notes: Vec<Note>,
     /// The command for each member, this one's first.
     commands: Vec<String>,
@@ -40,6 +46,8 @@ struct Snapshot {
     #[serde(skip_serializing_if = "Option::is_none")]
     member_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    etcd_version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     taken_at: Option<DateTime<Utc>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     age_seconds: Option<u64>,
@@ -50,6 +58,15 @@ struct Snapshot {
     digest_held: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     verification: Option<Verified>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drill: Option<Drilled>,
+}
+
+/// What came of the last drill.
+#[derive(Serialize)]
+struct Drilled {
+    at: DateTime<Utc>,
+    result: Outcome,
 }
 
 /// What was found before.
@@ -66,6 +83,9 @@ struct Target {
     /// Where what is there now will be kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     kept: Option<String>,
+    /// Where the log goes, if not there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wal_dir: Option<String>,
     needed_bytes: u64,
     free_bytes: u64,
 }
@@ -84,13 +104,6 @@ struct Revision {
     to: u64,
 }
 
-/// Something that surprises people after a restore.
-#[derive(Serialize)]
-struct Note {
-    about: &'static str,
-    text: String,
-}
-
 impl Plan {
     pub(super) fn of(
         request: &Restore,
@@ -102,8 +115,12 @@ impl Plan {
         let bytes = source.opened.image.bytes();
         let wrong = |error: RestoreError| Failure::new(error.kind(), format!("restore: {error}"));
         let place = Place::of(&order.data_dir).map_err(wrong)?;
-        let Room { needed, free } = restore::room(&*bytes, &place).map_err(wrong)?;
+        let is_log_elsewhere = order.wal_dir.is_some();
+        let room = restore::room(&*bytes, &place, is_log_elsewhere);
+        let Room { needed, free } = room.map_err(wrong)?;
         let stopped_by = restore::check(&*bytes, order, &place).err();
+        let log = order.wal_dir.as_deref();
+        let log = log.and_then(|dir| LogPlace::of(dir, &place).ok());
         let is_there = place
             .path()
             .read_dir()
@@ -115,6 +132,7 @@ impl Plan {
             target: Target {
                 data_dir: request.data_dir.clone(),
                 kept: is_there.then(|| place.kept(order.at).display().to_string()),
+                wal_dir: request.wal_dir.clone(),
                 needed_bytes: needed,
                 free_bytes: free,
             },
@@ -130,11 +148,39 @@ impl Plan {
                     .saturating_add(u64::from(order.changes.expire_leases && status.leases > 0))
                     .saturating_add(order.changes.bump.unwrap_or(0)),
             },
-            notes: notes(source, trailer, status, order),
+            beside: Vec::new(),
+            notes: notes(source, trailer, status, order, log.as_ref()),
             commands: commands(request, source, trailer, order),
             blocker: stopped_by.as_ref().map(ToString::to_string),
             stopped_by,
         })
+    }
+
+    /// Adds something that is there.
+    pub(super) fn compare(&mut self, beside: Beside) {
+        self.beside.push(beside);
+    }
+
+    pub(super) fn note(&mut self, about: &'static str, text: String) {
+        self.notes.push(Note { about, text });
+    }
+
+    /// Says that it cannot be done, unless that was said before.
+    pub(super) fn stop(&mut self, error: RestoreError) {
+        if self.stopped_by.is_none() {
+            self.blocker = Some(error.to_string());
+            self.stopped_by = Some(error);
+        }
+    }
+
+    /// Whether an etcd runs on the target.
+    pub(super) fn is_in_use(&self) -> bool {
+        matches!(self.stopped_by, Some(RestoreError::Running(_)))
+    }
+
+    /// The cluster that the snapshot was taken from.
+    pub(super) fn cluster(&self) -> Id {
+        self.snapshot.cluster_id
     }
 
     /// Whether it can be done.
@@ -173,6 +219,9 @@ impl Plan {
         if let Some(kept) = &target.kept {
             rows.push(("", format!("what is there is kept as {kept}")));
         }
+        if let Some(dir) = &target.wal_dir {
+            rows.push(("", format!("its log into {dir}")));
+        }
         let (needed, free) = (Size(target.needed_bytes), Size(target.free_bytes));
         rows.push(("room", format!("{needed} of {free} that are free")));
         rows.push((
@@ -189,6 +238,13 @@ impl Plan {
                 by => format!("goes up by {by} to {}, all before compacted", revision.to),
             },
         ));
+        for beside in &self.beside {
+            let mut label = "beside";
+            for line in beside.lines(revision.from) {
+                rows.push((label, line));
+                label = "";
+            }
+        }
         let mut label = "note";
         for note in &self.notes {
             rows.push((label, note.text.clone()));
@@ -226,6 +282,7 @@ impl Snapshot {
                 |manifest| manifest.cluster_id,
             ),
             member_name: manifest.and_then(|manifest| manifest.member_name.clone()),
+            etcd_version: manifest.map(|manifest| manifest.etcd_version.clone()),
             taken_at,
             age_seconds: age.map(|age| age.as_secs()),
             revision: status.store_revision,
@@ -233,6 +290,12 @@ impl Snapshot {
             total_size: status.total_size,
             digest_held: matches!(trailer, Trailer::Held(_)),
             verification: manifest.and_then(|it| it.verification.as_ref().map(Verified::of)),
+            drill: manifest
+                .and_then(|it| it.drill.as_ref())
+                .map(|drill| Drilled {
+                    at: drill.at,
+                    result: drill.result,
+                }),
         }
     }
 
@@ -241,9 +304,12 @@ impl Snapshot {
         if let Some(member) = &self.member_name {
             text = format!("{text}, member {member}");
         }
+        if let Some(version) = &self.etcd_version {
+            text = format!("{text}, etcd {version}");
+        }
         match (self.taken_at, self.age_seconds) {
             (Some(at), Some(age)) => {
-                let at = at.to_rfc3339_opts(SecondsFormat::Secs, true);
+                let at = moment(at);
                 let age = GoDuration(std::time::Duration::from_secs(age));
                 format!("{text}, taken {at}, {age} ago")
             }
@@ -257,13 +323,18 @@ impl Snapshot {
         } else {
             "its structure holds now; NOTHING says that it is what etcd sent"
         };
-        match &self.verification {
+        let verified = match &self.verification {
             Some(done) if done.result == Verdict::Held => {
-                let at = done.at.to_rfc3339_opts(SecondsFormat::Secs, true);
+                let at = moment(done.at);
                 format!("{digest}; {} at {at}", done.method.as_str())
             }
             _ => digest.to_owned(),
-        }
+        };
+        let Some(Drilled { at, result }) = &self.drill else {
+            return verified;
+        };
+        let (at, result) = (moment(*at), result.as_str());
+        format!("{verified}; drill {result} at {at}")
     }
 }
 
@@ -273,136 +344,6 @@ impl Verified {
             at: done.at,
             method: done.method,
             result: done.result,
-        }
-    }
-}
-
-fn notes(source: &Source, trailer: Trailer, status: &Status, order: &Order) -> Vec<Note> {
-    let mut notes = Vec::new();
-    let mut note = |about, text: String| notes.push(Note { about, text });
-    let changes = &order.changes;
-    let old = source.manifest().map(|manifest| manifest.cluster_id.0);
-    if old.unwrap_or_else(|| cluster_id(&status.members)) == changes.cluster.id() {
-        let text = "it will have the old cluster's id: a member of that one which is still alive \
-                    takes it for its own; another --initial-cluster-token prevents that";
-        note("cluster", text.to_owned());
-    }
-    for why in &source.unseen {
-        note(
-            "unseen",
-            format!("newer ones may be where nobody could look: {why}"),
-        );
-    }
-    if !matches!(trailer, Trailer::Held(_)) {
-        let text = "there is no digest that holds: as was said, that is no matter";
-        note("digest", text.to_owned());
-    }
-    if status.leases > 0 && changes.expire_leases {
-        let text = format!("{} leases end, and their keys are deleted", status.leases);
-        note("leases", text);
-    } else if status.leases > 0 {
-        let text = format!(
-            "{} leases come back with the whole of their time: --expire-leases ends them",
-            status.leases
-        );
-        note("leases", text);
-    }
-    if status.alarms > 0 {
-        let text = match changes.alarms {
-            Alarms::Keep => "stay: writes may be refused until they are disarmed",
-            Alarms::DropNoSpace => "are left out, if they tell of a full database: --keep-alarms",
-            Alarms::Drop => "are left out",
-        };
-        note("alarms", format!("{} alarms {text}", status.alarms));
-    }
-    if status.auth_enabled && changes.disable_auth {
-        let text = "authentication is switched off: anybody who reaches it may do everything";
-        note("auth", text.to_owned());
-    } else if status.auth_enabled {
-        let text = "users and passwords are those of the snapshot: --disable-auth lets you in \
-                    without";
-        note("auth", text.to_owned());
-    }
-    notes
-}
-
-/// What to run on each member, with all that must be the same said.
-fn commands(request: &Restore, source: &Source, trailer: Trailer, order: &Order) -> Vec<String> {
-    let cluster = &order.changes.cluster;
-    // A word or a moment may mean another snapshot by then.
-    let snapshot = match (&request.snapshot, source.manifest()) {
-        (Some(said), _) if Choice::of_word(said).is_none() => said.clone(),
-        (_, Some(manifest)) => manifest.name.to_string(),
-        (_, None) => source.opened.location.clone(),
-    };
-    let digest = match trailer {
-        Trailer::Held(digest) => Some(digest.to_string()),
-        _ => None,
-    };
-    let bump = order.changes.bump.unwrap_or(0).to_string();
-    let mut members: Vec<_> = cluster.members().iter().collect();
-    members.sort_by_key(|member| &member.name);
-    let all: Vec<String> = members
-        .iter()
-        .flat_map(|member| {
-            let each = |url| format!("{}={url}", member.name);
-            member.peer_urls.iter().map(each)
-        })
-        .collect();
-    let all = all.join(",");
-    members.sort_by_key(|member| member.name != order.me.name);
-    let command = |name: &str| {
-        let mut words = vec!["rollsnap", "restore", &snapshot];
-        words.extend(["--data-dir", &request.data_dir]);
-        if let Some(digest) = &digest {
-            words.extend(["--digest", digest]);
-        }
-        words.extend(["--name", name, "--initial-cluster", &all]);
-        words.extend(["--initial-cluster-token", cluster.token()]);
-        words.extend(["--bump-revision", &bump]);
-        let switches = [
-            (request.from_s3, "--from-s3"),
-            (request.skip_hash_check, "--skip-hash-check"),
-            (request.drop_alarms, "--drop-alarms"),
-            (request.keep_alarms, "--keep-alarms"),
-            (request.expire_leases, "--expire-leases"),
-            (request.disable_auth, "--disable-auth"),
-        ];
-        let said = switches.into_iter().filter(|(said, _)| *said);
-        words.extend(said.map(|(_, switch)| switch));
-        let words: Vec<String> = words.into_iter().map(for_shell).collect();
-        words.join(" ")
-    };
-    members.iter().map(|member| command(&member.name)).collect()
-}
-
-/// A word as a shell reads it back.
-fn for_shell(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-+=:,./@%".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::for_shell;
-
-    #[test]
-    fn a_word_that_a_shell_would_take_apart_is_quoted() {
-        for (word, quoted) in [
-            ("/var/lib/etcd", "/var/lib/etcd"),
-            (
-                "m1=https://h:2380,m2=https://h:1",
-                "m1=https://h:2380,m2=https://h:1",
-            ),
-            ("my dir", "'my dir'"),
-            ("it's", "'it'\\''s'"),
-            ("$HOME", "'$HOME'"),
-            ("", "''"),
-        ] {
-            assert_eq!(for_shell(word), quoted);
         }
     }
 }

@@ -17,8 +17,8 @@ use crate::config::Settings;
 use crate::report::{Failure, chain};
 
 /// A snapshot, open, and what else is known of its cluster.
-pub(super) struct Source {
-    pub(super) opened: Opened,
+pub(in crate::commands) struct Source {
+    pub(in crate::commands) opened: Opened,
     /// The manifests of directory and bucket, as far as they could be read.
     pub(super) known: Vec<Manifest>,
     /// Why a place was not looked into.
@@ -26,7 +26,12 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) async fn open(context: &Context, request: &Restore) -> Result<Self, Failure> {
+    /// For this verb, in the words of what cannot be found.
+    pub(in crate::commands) async fn open(
+        context: &Context,
+        verb: &str,
+        request: &Restore,
+    ) -> Result<Self, Failure> {
         let settings = Settings::read(context.inputs()).0;
         let stores = stores(&settings, request.from_s3)?;
         let choice = choice(request)?;
@@ -50,8 +55,8 @@ impl Source {
             .collect();
         let operand = request.snapshot.as_deref().unwrap_or_default();
         let opened = match choice {
-            Some(choice) => newest(context, choice, &catalogs).await?,
-            None if request.from_s3 => named(context, operand, &catalogs).await?,
+            Some(choice) => newest(context, verb, choice, &catalogs).await?,
+            None if request.from_s3 => named(context, verb, operand, &catalogs).await?,
             None => Operand::open(context, operand, Access::All).await?,
         };
         Ok(Self {
@@ -104,6 +109,7 @@ fn choice(request: &Restore) -> Result<Option<Choice>, Failure> {
 
 async fn newest(
     context: &Context,
+    verb: &str,
     choice: Choice,
     catalogs: &[(Arc<dyn Store>, Catalog)],
 ) -> Result<Opened, Failure> {
@@ -117,7 +123,7 @@ async fn newest(
             [] => "any place that could be read".to_owned(),
             places => places.join(" or "),
         };
-        let message = format!("restore: {error} in {places}");
+        let message = format!("{verb}: {error} in {places}");
         let hint = match error {
             ChoiceError::Nothing => "rollsnap list shows what there is",
             ChoiceError::Clusters(_) => "name the snapshot",
@@ -130,13 +136,14 @@ async fn newest(
 /// The snapshot of that name, in these places only.
 async fn named(
     context: &Context,
+    verb: &str,
     name: &str,
     catalogs: &[(Arc<dyn Store>, Catalog)],
 ) -> Result<Opened, Failure> {
     let mut all = catalogs.iter().flat_map(|(_, catalog)| &catalog.entries);
     let found = all.find(|entry| entry.name.as_str() == name || entry.object().as_str() == name);
     let Some(entry) = found else {
-        let message = format!("restore {name}: there is no such snapshot in the bucket");
+        let message = format!("{verb} {name}: there is no such snapshot in the bucket");
         return Err(Failure::new(Kind::Usage, message).with_hint("rollsnap list shows all names"));
     };
     of_entry(context, entry, catalogs).await

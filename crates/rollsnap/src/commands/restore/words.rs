@@ -1,12 +1,12 @@
 //! What was typed, as an order; every fault of it at once.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use rollsnap_engine::Kind;
 use rollsnap_engine::look::Status;
-use rollsnap_engine::restore::{Alarms, Changes, Cluster, ClusterError, Order, bump, revision_in};
+use rollsnap_engine::restore::{Alarms, Changes, Cluster, ClusterError, Order, bump};
 
 use super::source::Source;
 use crate::cli::restore::Restore;
@@ -124,18 +124,21 @@ pub(super) fn may_act(request: &Restore, cluster: &Cluster) -> Result<(), Failur
         .with_hint("run the commands of the plan above, each on its member"))
 }
 
+/// `seen` is the highest revision that is there to be seen.
 pub(super) fn order(
     request: &Restore,
     cluster: Cluster,
     source: &Source,
     status: &Status,
+    seen: Option<u64>,
     at: DateTime<Utc>,
 ) -> Result<Order, Failure> {
-    let bump = bump_of(request, source, status, at)?;
+    let bump = bump_of(request, source, status, seen, at)?;
     let me = cluster.member(&request.name).cloned();
     let me = me.ok_or_else(|| Failure::new(Kind::Bug, "the member is not in its cluster"))?;
     Ok(Order {
         data_dir: PathBuf::from(&request.data_dir),
+        wal_dir: request.wal_dir.as_ref().map(PathBuf::from),
         me,
         changes: Changes {
             cluster,
@@ -149,6 +152,7 @@ pub(super) fn order(
             bump,
         },
         skip_hash_check: request.skip_hash_check,
+        held: None,
         at,
     })
 }
@@ -157,6 +161,7 @@ fn bump_of(
     request: &Restore,
     source: &Source,
     status: &Status,
+    seen: Option<u64>,
     now: DateTime<Utc>,
 ) -> Result<Option<u64>, Failure> {
     let text = request.bump_revision.as_str();
@@ -165,11 +170,8 @@ fn bump_of(
         Failure::new(Kind::Usage, message).with_hint("write auto, 0, or by how many")
     };
     let by = if text == "auto" {
-        // What clients saw last may be what is about to be replaced, whatever cluster it was.
-        let there = revision_in(Path::new(&request.data_dir));
         let from = status.store_revision;
-        let beyond = there.map_or(0, |there| there.saturating_sub(from));
-        bump(&source.known, from, source.taken_at(), now).saturating_add(beyond)
+        bump(&source.known, from, seen, source.taken_at(), now)
     } else {
         text.parse().map_err(|_| wrong("is no number"))?
     };

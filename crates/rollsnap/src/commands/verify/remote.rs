@@ -7,6 +7,7 @@
 use rollsnap_engine::catalog::{Entry, Reader, Standing};
 use rollsnap_engine::{Kind, Manifest, image, read_back};
 use rollsnap_store::{ObjectName, Store, StoreError};
+use tokio::time::Instant;
 
 use super::row::Row;
 use super::{conclude, tell};
@@ -50,7 +51,8 @@ pub(in crate::commands) async fn run(context: &Context, names: &[String]) -> Res
         copies = all(&*remote).await?;
     }
     for copy in &copies {
-        let row = match one(context, &*remote, copy).await {
+        let began = Instant::now();
+        let mut row = match one(context, &*remote, copy).await {
             Ok(row) => row,
             Err(error) => {
                 let failure = Failure::from(error);
@@ -59,6 +61,7 @@ pub(in crate::commands) async fn run(context: &Context, names: &[String]) -> Res
                 row
             }
         };
+        row.seconds = began.elapsed().as_secs_f64();
         rows.push(tell(context, row)?);
     }
     let hint = "rollsnap upload NAME replaces one that the directory still has";

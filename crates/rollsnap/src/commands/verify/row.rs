@@ -30,6 +30,9 @@ pub(super) struct Row {
     /// Whether its manifest tells of this now.
     pub(super) recorded: bool,
     pub(super) seconds: f64,
+    /// Whether people are told of it by its place.
+    #[serde(skip)]
+    pub(super) is_shown_by_location: bool,
 }
 
 /// The answer in a word.
@@ -99,10 +102,7 @@ impl Row {
     /// A copy that was read back.
     pub(super) fn read_back(name: &str, location: &str, reading: &Reading) -> Self {
         let finding = reading.finding.as_deref().map(Finding::of_file);
-        Self {
-            seconds: reading.took.as_secs_f64(),
-            ..Self::of(name, location, finding.as_slice())
-        }
+        Self::of(name, location, finding.as_slice())
     }
 
     /// One that could not be read, which says nothing of its bytes.
@@ -133,6 +133,7 @@ impl Row {
             error: None,
             recorded: false,
             seconds: 0.0,
+            is_shown_by_location: false,
         }
     }
 
@@ -144,7 +145,12 @@ impl Row {
             Outcome::Unreadable => "unreadable",
             Outcome::Foreign => "foreign",
         };
-        let mut line = format!("{word:<10} {}", self.name);
+        let shown = if self.is_shown_by_location {
+            &self.location
+        } else {
+            &self.name
+        };
+        let mut line = format!("{word:<10} {shown}");
         let held = self.result == Outcome::Held;
         if let (true, Some(revision), Some(keys), Some(hash)) =
             (held, self.revision, self.live_keys, self.hash)

@@ -78,7 +78,7 @@ pub(super) async fn look(surroundings: &Surroundings) -> Result<Find, NoKeys> {
 /// There are no keys anywhere.
 pub(super) fn nothing(passed: &[String]) -> NoKeys {
     NoKeys::wrong(format!("there are no keys: {}", passed.join("; "))).with_hint(
-        "give access_key and secret_key or one of these; say anonymous for a bucket that wants none",
+        "give access_key and secret_key or one of these; anonymous: true is for a bucket that wants none",
     )
 }
 

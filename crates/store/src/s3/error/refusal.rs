@@ -27,6 +27,8 @@ pub(in crate::s3) struct Refusal {
     /// The bucket's region, where the reply tells one.
     pub(in crate::s3) region: Option<String>,
     pub(super) retry_after: Option<Duration>,
+    /// Whether the request had no signature.
+    pub(in crate::s3) was_anonymous: bool,
     /// Seconds by which the server's clock is ahead of this machine's.
     pub(in crate::s3) ahead: Option<i64>,
 }
@@ -59,6 +61,7 @@ impl Refusal {
             code: lowered_code(&told.code),
             message: lowered(&told.message),
             region: text(REGION_HEADER).map(str::to_owned).or(told.region),
+            was_anonymous: false,
             retry_after: text(RETRY_AFTER.as_str()).and_then(|wait| after(wait, told_at)),
             ahead: told_at.map(|told_at| told_at - asked_at),
         }
@@ -201,6 +204,10 @@ impl Refusal {
             (507, _) | (_, "QuotaExceeded" | "InsufficientStorage" | "XMinioStorageFull") => {
                 (ErrorKind::Full, own, None)
             }
+            (401 | 403, _) | (_, "AccessDenied") if self.was_anonymous => with(
+                ErrorKind::Denied,
+                "leave anonymous out and give keys: the bucket does not answer everybody",
+            ),
             (401 | 403, _) | (_, "AccessDenied") => with(
                 ErrorKind::Denied,
                 "allow these keys to list, get, put and delete in the bucket and its folder",

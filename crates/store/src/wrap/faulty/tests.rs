@@ -6,7 +6,9 @@ use crate::memory::Memory;
 
 /// Spools one object, lists, and deletes what was there before.
 async fn save(store: &dyn SpoolStore) -> Result<(), StoreError> {
-    let mut spool = store.spool(&ObjectName::new("new")?, None).await?;
+    let mut spool = store
+        .spool(&ObjectName::new("new")?, Terms::default())
+        .await?;
     spool.write(Bytes::from_static(b"one")).await?;
     spool.write(Bytes::from_static(b"two")).await?;
     spool.seal().await?;
@@ -85,7 +87,7 @@ async fn a_tail_dies_with_the_process() {
     let faults = Faults::at(3, Fault::Crash, ErrorKind::Unavailable);
     let store = Faulty::new(Memory::default(), faults);
     let name = ObjectName::new("new").unwrap();
-    let mut spool = store.spool(&name, None).await.unwrap();
+    let mut spool = store.spool(&name, Terms::default()).await.unwrap();
     spool.write(Bytes::from_static(b"some")).await.unwrap();
     let mut tail = spool.tail();
     assert_eq!(tail.next(2).await.unwrap(), "so");

@@ -1,0 +1,3 @@
+//! What only clusters of RKE have.
+
+pub(super) mod pki;
