@@ -3,12 +3,20 @@
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
-/// A sync starts each time this many bytes have come. Small enough that the last sync has little
-/// left to do, large enough that its cost in threads and journal commits does not show.
-const EVERY: u64 = 32 << 20;
+/// A sync starts when this many bytes have come since the last one: the last of all is to have
+/// little left to do.
+const MOST: u64 = 32 << 20;
+
+/// Or when this time has passed, and so many bytes have come: etcd waits for a sync of its log with
+/// every write, and the disk makes it wait for ours. The more often, the shorter; but each has a
+/// cost in threads and journal commits.
+const PAUSE: Duration = Duration::from_millis(100);
+const LEAST: u64 = 1 << 20;
 
 /// The syncs of one file, at most one at a time.
 ///
@@ -18,13 +26,15 @@ const EVERY: u64 = 32 << 20;
 pub(super) struct WriteBack {
     running: Option<JoinHandle<io::Result<()>>>,
     /// The bytes that were there when the last sync started.
-    started_at: u64,
+    synced: u64,
+    /// When that was.
+    started_at: Option<Instant>,
 }
 
 impl WriteBack {
     /// Starts a sync when enough has come since the last. Waits only for one that is over.
     pub(super) async fn keep_up(&mut self, file: &Arc<File>, written: u64) -> io::Result<()> {
-        if written - self.started_at < EVERY {
+        if !self.is_due(written) {
             return Ok(());
         }
         if self
@@ -37,8 +47,15 @@ impl WriteBack {
         self.heard().await?;
         let file = Arc::clone(file);
         self.running = Some(tokio::task::spawn_blocking(move || file.sync_data()));
-        self.started_at = written;
+        self.synced = written;
+        self.started_at = Some(Instant::now());
         Ok(())
+    }
+
+    fn is_due(&self, written: u64) -> bool {
+        let came = written - self.synced;
+        let pause = self.started_at.map(|at| at.elapsed());
+        came >= MOST || came >= LEAST && pause.is_none_or(|pause| pause >= PAUSE)
     }
 
     /// Returns when every byte and the size are on the disk. Cancel-safe.
@@ -63,6 +80,7 @@ impl WriteBack {
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt;
+    use tokio::time::advance;
 
     use super::*;
 
@@ -78,7 +96,7 @@ mod tests {
     #[tokio::test]
     async fn a_sync_that_went_wrong_on_the_way_is_heard_at_the_end() {
         let mut syncs = WriteBack::default();
-        syncs.keep_up(&bad(), EVERY).await.unwrap();
+        syncs.keep_up(&bad(), LEAST).await.unwrap();
         syncs.finish(&good()).await.unwrap_err();
         syncs.finish(&good()).await.unwrap();
     }
@@ -93,7 +111,23 @@ mod tests {
     #[tokio::test]
     async fn little_is_not_synced_on_the_way() {
         let mut syncs = WriteBack::default();
-        syncs.keep_up(&bad(), EVERY - 1).await.unwrap();
+        syncs.keep_up(&bad(), LEAST - 1).await.unwrap();
         syncs.finish(&good()).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_stream_is_synced_by_time_and_a_fast_one_by_size() {
+        let mut syncs = WriteBack::default();
+        syncs.keep_up(&good(), LEAST).await.unwrap();
+        syncs.finish(&good()).await.unwrap();
+        let soon = LEAST + MOST - 1;
+        syncs.keep_up(&bad(), soon).await.unwrap();
+        syncs.finish(&good()).await.unwrap();
+        advance(PAUSE).await;
+        syncs.keep_up(&bad(), soon).await.unwrap();
+        syncs.finish(&good()).await.unwrap_err();
+
+        syncs.keep_up(&bad(), soon + MOST).await.unwrap();
+        syncs.finish(&good()).await.unwrap_err();
     }
 }
