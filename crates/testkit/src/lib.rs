@@ -13,6 +13,7 @@ pub mod member_args;
 pub mod mount;
 pub mod plain_http;
 pub mod prometheus_real;
+pub mod s3_objects;
 pub mod s3_peer;
 pub mod s3_proxy;
 pub mod s3_real;

@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use clap::Parser;
-use rollsnap_testkit::s3_server;
+use rollsnap_testkit::{s3_objects, s3_server};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -30,7 +30,7 @@ struct Arguments {
     secret_key: String,
 }
 
-#[tokio::main(flavor = "current_thread")]
+#[tokio::main]
 async fn main() -> io::Result<()> {
     let arguments = Arguments::parse();
     // Before the line that says it is ready: whoever reads that may stop it at once.
@@ -47,7 +47,7 @@ async fn main() -> io::Result<()> {
         arguments.bucket
     )?;
     tokio::select! {
-        () = s3_server::serve(listener, service) => {}
+        () = s3_objects::serve(listener, service, arguments.dir) => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }

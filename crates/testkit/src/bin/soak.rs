@@ -101,7 +101,7 @@ async fn soak(length: Duration) -> Result<()> {
         creation: "10s",
         retention: KEEP,
         more: &format!(
-            "drill: 1m\ndrill_boot: {}\n",
+            "http: \"\"\ndrill: 1m\ndrill_boot: {}\n",
             tools::path("etcd-3.5").display()
         ),
     })?;
