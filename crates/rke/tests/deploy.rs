@@ -53,6 +53,29 @@ fn both_manifests_run_the_same_container_with_no_right_it_does_not_need() {
     }
 }
 
+#[test]
+fn the_rights_for_events_are_those_of_one_account_and_no_more() {
+    let [account, role, binding] = &documents(&deploy("kubernetes/events.yaml"))[..] else {
+        panic!("an account, its role and what binds them");
+    };
+    assert_eq!(account["kind"], "ServiceAccount");
+    assert_eq!(account["automountServiceAccountToken"], false);
+    let only: Value =
+        serde_yaml::from_str("{apiGroups: [''], resources: [events], verbs: [create, patch]}")
+            .expect("it is YAML");
+    assert_eq!(role["kind"], "Role");
+    assert_eq!(role["rules"], Value::Sequence(vec![only]));
+    assert_eq!(binding["roleRef"]["kind"], role["kind"]);
+    assert_eq!(binding["roleRef"]["name"], role["metadata"]["name"]);
+    let subject = &binding["subjects"][0];
+    for same in ["name", "namespace"] {
+        assert_eq!(subject[same], account["metadata"][same], "{same}");
+    }
+    // Events about a Node lie where cluster-wide ones do; the program posts them there.
+    let spaces = [account, role, binding].map(|it| &it["metadata"]["namespace"]);
+    assert_eq!(spaces, [&Value::from("kube-system"); 3]);
+}
+
 fn assert_every_mount_has_its_volume(spec: &Value) {
     let names = |list: &Value| -> Vec<String> {
         let mut names: Vec<String> = list

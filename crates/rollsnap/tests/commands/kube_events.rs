@@ -5,12 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rollsnap_engine::Kind;
+use rollsnap_testkit::etcd_peer::{EtcdPeer, Script};
 use rollsnap_testkit::etcd_real::EtcdReal;
 use rollsnap_testkit::listener::{Heard, Listener, Mood};
 use rollsnap_testkit::tls::Certificates;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::broken::{broken, database};
 use crate::program::Program;
 use crate::running::field;
 use crate::world::etcd_and_dir;
@@ -122,6 +124,24 @@ async fn failures_are_counted_in_one_event_and_the_recovery_is_another() {
     let recovery = api.listener.hears_one(is_recovery).await;
     assert_eq!(body(&recovery)["type"], "Normal");
     assert_eq!(daemon.stop().await.count("Cannot post"), 0);
+}
+
+#[tokio::test]
+async fn a_snapshot_in_quarantine_is_an_event_of_its_own() {
+    let (api, dir) = (Api::start().await, tempfile::tempdir().unwrap());
+    let sick = EtcdPeer::start([Script::honest(&broken(&database().await))]).await;
+    let mut daemon = Program::new(["run", "--creation", "1h", "--endpoints", &sick.endpoint()])
+        .dir(dir.path())
+        .arg_path("--kubeconfig", &api.kubeconfig())
+        .start();
+    let line = daemon.line("Quarantined snapshot").await;
+    let is_it = |heard: &Heard| heard.body.contains("EtcdBackupQuarantined");
+    let event = body(&api.listener.hears_one(is_it).await);
+    assert_eq!(event["type"], "Warning");
+    let message = event["message"].as_str().unwrap();
+    let expected = format!("{} is broken, as etcd sent it: page ", field(&line, "name"));
+    assert!(message.starts_with(&expected), "{message}");
+    daemon.stop().await;
 }
 
 #[tokio::test]
