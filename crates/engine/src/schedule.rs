@@ -66,6 +66,15 @@ impl Schedule {
         }
     }
 
+    /// From when the newest snapshot, which began at `last`, is too old: half of the shortest time
+    /// between two after the next was due. For a fixed interval that is one and a half of it.
+    pub fn late_from(&self, last: DateTime<Utc>) -> DateTime<Utc> {
+        let patience = TimeDelta::from_std(self.shortest() / 2).unwrap_or(TimeDelta::MAX);
+        let due = self.after(last);
+        due.checked_add_signed(patience)
+            .unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
+
     /// The shortest time from one to the next.
     pub fn shortest(&self) -> Duration {
         match self {
@@ -150,6 +159,27 @@ mod tests {
         assert_eq!(wait(Duration::ZERO), HOUR);
         assert_eq!(wait(Duration::from_secs(600)), Duration::from_secs(3000));
         assert_eq!(wait(HOUR * 7), HOUR);
+    }
+
+    #[test]
+    fn the_newest_is_too_old_soon_after_one_was_missed() {
+        let time = |text: &str| -> DateTime<Utc> { text.parse().unwrap() };
+        let every = Schedule::Every(HOUR);
+        assert_eq!(every.late_from(at(0)), at(5400));
+        // Two hours apart by day, fourteen by night, and none on Saturday and Sunday.
+        let days = Timetable::new("0 8-18/2 * * 1-5", Zone::default()).unwrap();
+        let days = Schedule::At(days);
+        for (last, late) in [
+            ("2026-11-24T08:00:00Z", "2026-11-24T11:00:00Z"),
+            ("2026-11-24T18:00:00Z", "2026-11-25T09:00:00Z"),
+            ("2026-11-27T18:00:00Z", "2026-11-30T09:00:00Z"),
+            // By hand, between two.
+            ("2026-11-24T09:30:00Z", "2026-11-24T11:00:00Z"),
+        ] {
+            assert_eq!(days.late_from(time(last)), time(late), "{last}");
+        }
+        let never = Schedule::Every(Duration::MAX);
+        assert_eq!(never.late_from(at(0)), DateTime::<Utc>::MAX_UTC);
     }
 
     #[test]

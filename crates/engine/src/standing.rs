@@ -19,8 +19,9 @@ use crate::Kind;
 use crate::catalog::{Catalog, Entry, Standing as Worth};
 use crate::manifest::{Id, Manifest, Method, Outcome, Verdict as Found};
 use crate::retention::Verdict;
+use crate::schedule::Schedule;
 
-pub use findings::{Finding, patience};
+pub use findings::Finding;
 pub use row::Row;
 
 /// Bytes a second that a restore is taken to do where no drill tells: less than half of what it did
@@ -42,8 +43,8 @@ pub struct Facts<'a> {
     pub plan_there: &'a [Verdict],
     /// How deep a snapshot is to be verified.
     pub demand: Method,
-    /// The longest time from one snapshot to the next; `None` where none is taken by a schedule.
-    pub interval: Option<Duration>,
+    /// When snapshots are taken; `None` where none is taken by a schedule.
+    pub schedule: Option<&'a Schedule>,
     /// When the next is due, where that is known.
     pub next: Option<DateTime<Utc>>,
     /// Room in the directory.
@@ -103,7 +104,7 @@ pub struct Standing {
     /// When the next snapshot is due.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<DateTime<Utc>>,
-    /// Seconds from one snapshot to the next.
+    /// Seconds from one snapshot to the next, at most.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval_seconds: Option<u64>,
     /// Room in the directory.
@@ -189,7 +190,7 @@ pub fn standing(facts: &Facts<'_>) -> Standing {
         at: facts.now,
         headline: headline(facts, chosen.as_ref(), &ours, worst),
         next: facts.next,
-        interval_seconds: facts.interval.map(|interval| interval.as_secs()),
+        interval_seconds: facts.schedule.map(|schedule| schedule.longest().as_secs()),
         room: facts.room,
         retention: Retained {
             keep: snapshots.len() - delete,
@@ -293,7 +294,7 @@ fn headline(
     let age = words::since(manifest.started_at, facts.now);
     let (takes, drilled) = time(chosen, copies);
     let (ago, about) = (words::span(age), words::span(takes));
-    let is_late = findings::is_late(age, facts.interval);
+    let is_late = findings::is_late(facts, manifest.started_at, facts.now);
     let text = match (chosen.is_sure, is_late) {
         (true, false) => {
             format!("The cluster can be restored now, to {ago} ago, in about {about}.")

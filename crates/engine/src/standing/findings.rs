@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::{Chosen, Copy, Facts, State, There, Trouble, words};
 use crate::Kind;
 use crate::catalog::{Entry, Standing as Worth};
 use crate::manifest::{Manifest, Outcome};
+use crate::schedule::Schedule;
 
 /// How old the last drill may be before another is advised.
 const STALE: Duration = Duration::from_secs(31 * 86_400);
@@ -54,14 +56,10 @@ impl Finding {
     }
 }
 
-/// How old the newest may be before it is late: half an interval more than one.
-pub fn patience(interval: Duration) -> Duration {
-    interval + interval / 2
-}
-
-/// Whether the newest is older than that.
-pub(super) fn is_late(age: Duration, interval: Option<Duration>) -> bool {
-    interval.is_some_and(|interval| age > patience(interval))
+/// Whether a snapshot that began at `last` is too old at `now` to be the newest.
+pub(super) fn is_late(facts: &Facts<'_>, last: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    let schedule = facts.schedule;
+    schedule.is_some_and(|schedule| now > schedule.late_from(last))
 }
 
 /// Everything that is to be told.
@@ -78,7 +76,7 @@ pub(super) fn of(
     findings.extend(bucket(facts, copies));
     findings.extend(room(facts, copies));
     findings.extend(drill(facts, copies, chosen));
-    if facts.interval.is_none() {
+    if facts.schedule.is_none() {
         let cure = "switch the schedule on, or see that somebody else takes them";
         findings.push(Finding::weak("No snapshots are taken by themselves.", cure));
     }
@@ -107,12 +105,16 @@ fn newest(facts: &Facts<'_>, copies: &[Copy<'_>], chosen: Option<&Chosen<'_>>) -
         let cure = "rollsnap save takes one now; rollsnap check tells what keeps it from that";
         return Some(Finding::bad(Kind::Store, text, cure));
     };
-    let age = words::since(chosen.manifest.started_at, facts.now);
-    if is_late(age, facts.interval) {
-        let (age, every) = (words::span(age), facts.interval.unwrap_or_default());
-        let every = words::every(every);
-        let text =
-            format!("The newest snapshot that will do is {age} old, and one is due every {every}.");
+    let began = chosen.manifest.started_at;
+    if let Some(schedule) = facts.schedule
+        && is_late(facts, began, facts.now)
+    {
+        let age = words::span(words::since(began, facts.now));
+        let due = match schedule {
+            Schedule::Every(interval) => format!("one is due every {}", words::every(*interval)),
+            Schedule::At(_) => format!("one was due at {}", words::moment(schedule.after(began))),
+        };
+        let text = format!("The newest snapshot that will do is {age} old, and {due}.");
         return Some(Finding::bad(Kind::Source, text, LOOK));
     }
     (!chosen.is_sure).then(|| {
@@ -201,12 +203,11 @@ fn bucket(facts: &Facts<'_>, copies: &[Copy<'_>]) -> Option<Finding> {
             if there.find(&here.name).is_some() {
                 return None;
             }
-            let behind = newest(true).map(|it| words::since(it.started_at, here.started_at));
-            let behind = match behind {
+            let behind = match newest(true) {
                 None => return Some(not_there("The bucket has no snapshot.")),
                 // It comes after the proof: one is always on its way.
-                Some(behind) if !is_late(behind, facts.interval) => return None,
-                Some(behind) => words::span(behind),
+                Some(there) if !is_late(facts, there.started_at, here.started_at) => return None,
+                Some(there) => words::span(words::since(there.started_at, here.started_at)),
             };
             Some(not_there(&format!("The bucket is {behind} behind.")))
         }

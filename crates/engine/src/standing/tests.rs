@@ -3,6 +3,7 @@ use crate::catalog::Standing as Worth;
 use crate::manifest::{Boot, Drill, Verification};
 use crate::retention::tests::{GUARD, at, entry};
 use crate::retention::{Ages, Foreign, Retention};
+use crate::schedule::{Timetable, Zone};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const NOW: i64 = 1000 * 3600;
@@ -53,7 +54,7 @@ fn facts<'a>(here: &'a Catalog, there: There<'a>) -> Facts<'a> {
         plan_here: &[],
         plan_there: &[],
         demand: Method::Deep,
-        interval: Some(HOUR),
+        schedule: Some(&Schedule::Every(HOUR)),
         next: Some(at(NOW + 1800)),
         room: Some(Room {
             free: 1 << 40,
@@ -152,6 +153,30 @@ fn a_snapshot_that_is_late_fails_by_half_an_interval() {
         let told = standing(&facts(&here, There::Known(&here)));
         assert_eq!(told.headline.text.contains("only"), is_late, "{told:?}");
         assert_eq!(told.failed().is_some(), is_late);
+    }
+}
+
+#[test]
+fn after_a_weekend_a_snapshot_is_late_as_soon_as_on_any_day() {
+    let friday: DateTime<Utc> = "2026-11-27T18:00:00Z".parse().unwrap();
+    let here = catalog([with(taken(0), |it| it.started_at = friday)]);
+    let weekdays = Timetable::new("0 */6 * * 1-5", Zone::default()).unwrap();
+    let weekdays = Schedule::At(weekdays);
+    let mut facts = facts(&here, There::Known(&here));
+    facts.schedule = Some(&weekdays);
+    for (now, found) in [
+        ("2026-11-30T03:00:00Z", None),
+        (
+            "2026-11-30T03:00:01Z",
+            Some(
+                "The newest snapshot that will do is 2 days old, and one was due at 2026-11-30 00:00 UTC.",
+            ),
+        ),
+    ] {
+        facts.now = now.parse().unwrap();
+        let told = standing(&facts);
+        let text = texts(&told).into_iter().find(|it| it.contains("due"));
+        assert_eq!(text, found, "{now}");
     }
 }
 

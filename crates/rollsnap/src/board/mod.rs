@@ -4,9 +4,9 @@
 mod draw;
 
 use std::path::Path;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use rollsnap_engine::schedule::Schedule;
 use rollsnap_engine::standing::{Facts, Room, Standing, Trouble, standing};
 use rollsnap_store::local::Space;
 
@@ -18,8 +18,8 @@ pub use draw::{Look, text};
 /// What is known beside what lies in the stores.
 #[derive(Debug)]
 pub struct Around<'a> {
-    /// The longest time from one snapshot to the next; `None` where none is taken by a schedule.
-    pub interval: Option<Duration>,
+    /// When snapshots are taken; `None` where none is taken by a schedule.
+    pub schedule: Option<&'a Schedule>,
     /// When the next is due, where that is known.
     pub next: Option<DateTime<Utc>>,
     /// Room in the directory.
@@ -40,7 +40,7 @@ pub fn judge(sight: &Sight, rules: &Rules, around: &Around<'_>) -> Standing {
         plan_here: &plans.here,
         plan_there: &plans.there,
         demand: rules.demand,
-        interval: around.interval,
+        schedule: around.schedule,
         next: around.next,
         room: around.room,
         troubles: around.troubles,

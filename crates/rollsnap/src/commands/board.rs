@@ -22,7 +22,7 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let wait = when.first_wait(rolling.map(|it| it.started_at), now);
     let is_active = schedule.active.value;
     let around = Around {
-        interval: is_active.then(|| when.longest()),
+        schedule: is_active.then_some(when),
         next: is_active.then(|| now + wait),
         room: board::room(&settings.dir.value),
         troubles: &[],

@@ -3,18 +3,16 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use rollsnap_engine::catalog::Standing;
 use rollsnap_engine::manifest::Class;
-use rollsnap_engine::standing::patience;
-use rollsnap_engine::{Catalog, Kind};
+use rollsnap_engine::schedule::Schedule;
+use rollsnap_engine::{Catalog, Entry};
 
-use super::metrics::Stage;
 use super::shared::Shared;
 use crate::output::moment;
 
@@ -49,51 +47,62 @@ pub(super) async fn reasons(shared: &Shared) -> Vec<String> {
     }
     match shared.local_catalog().await {
         Some(Ok(catalog)) => {
-            let late = patience(in_force.interval);
-            reasons.extend(judged(&catalog, late, now).filter(|_| in_force.is_active));
-            reasons.extend(broken(&catalog));
+            let judged = judged(&catalog, &in_force.schedule, now);
+            reasons.extend(judged.filter(|_| in_force.is_active));
+            // What cannot be read is told by the daemon's own failures.
+            let aside = shared.quarantined(&in_force).await.unwrap_or_default();
+            reasons.extend(broken(&catalog, &aside));
         }
         Some(Err(error)) => reasons.push(error.to_string()),
         None => {}
     }
     if let Some((since, error)) = shared.remote().down
-        && now - since > TimeDelta::from_std(in_force.interval).unwrap_or(TimeDelta::MAX)
+        && now > in_force.schedule.after(since)
     {
         let since = moment(since);
         let why = &error.message;
         reasons.push(format!("the bucket has failed since {since}: {why}"));
     }
-    if let Some(failure) = shared.failures().get(&Stage::Verify)
-        && failure.kind == Kind::Corrupt
-    {
-        reasons.push(failure.message.clone());
-    }
     reasons
 }
 
-/// Whether the newest rolling snapshot is too old, or missing.
-fn judged(catalog: &Catalog, late: Duration, now: DateTime<Utc>) -> Option<String> {
+/// When the newest snapshot of the schedule was complete; `None` where there is none.
+pub(super) fn newest_rolling(catalog: &Catalog) -> Option<DateTime<Utc>> {
     let rolling = catalog.proved().filter(|it| it.class == Class::Rolling);
-    let Some(newest) = rolling.map(|manifest| manifest.finished_at).max() else {
+    rolling.map(|manifest| manifest.finished_at).max()
+}
+
+/// Whether the newest rolling snapshot is too old, or missing.
+fn judged(catalog: &Catalog, schedule: &Schedule, now: DateTime<Utc>) -> Option<String> {
+    let Some(newest) = newest_rolling(catalog) else {
         return Some("no backup was ever taken".to_owned());
     };
-    let age = (now - newest).to_std().unwrap_or_default();
-    (age > late).then(|| {
-        let (age, late) = (age.as_secs(), late.as_secs());
+    let late = schedule.late_from(newest);
+    (now > late).then(|| {
+        let (age, late) = ((now - newest).num_seconds(), (late - newest).num_seconds());
         format!("the last backup is {age}s old, which is more than {late}s")
     })
 }
 
-/// The newest snapshot that was verified and does not hold.
-fn broken(catalog: &Catalog) -> Option<String> {
-    let verified = catalog.entries.iter().filter(|entry| {
+/// What is wrong with the snapshot that was verified last, here or moved aside.
+fn broken(catalog: &Catalog, aside: &Catalog) -> Option<String> {
+    let verified = |entry: &&Entry| {
         let manifest = entry.manifest();
         manifest.is_some_and(|manifest| manifest.verification.is_some())
-    });
-    let newest = verified.max_by_key(|entry| entry.manifest().map(|manifest| manifest.order))?;
+    };
+    let all = catalog.entries.iter().chain(&aside.entries);
+    let newest = all.filter(verified);
+    let newest = newest.max_by_key(|entry| entry.manifest().map(|manifest| manifest.order))?;
+    let name = &newest.name;
     match &newest.standing {
-        Standing::Corrupt(_) => Some(format!("{} is broken", newest.name)),
-        Standing::Disputed(_) => Some(format!("members disagree about {}", newest.name)),
+        Standing::Corrupt(manifest) => {
+            let findings = manifest.verification.as_ref().map(|it| &it.findings);
+            Some(match findings.and_then(|findings| findings.first()) {
+                Some(finding) => format!("{name} is broken: {finding}"),
+                None => format!("{name} is broken"),
+            })
+        }
+        Standing::Disputed(_) => Some(format!("members disagree about {name}")),
         _ => None,
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use rollsnap_engine::catalog::{Catalog, Entry, Reader, Standing};
 use rollsnap_engine::event::{Event, Observer};
+use rollsnap_engine::schedule::Schedule;
 use rollsnap_engine::{Clock, Kind};
 use rollsnap_etcd::{Members, TlsFiles};
 use rollsnap_store::StoreError;
@@ -46,8 +47,8 @@ pub struct InForce {
     pub dir: PathBuf,
     /// Every setting, without secrets.
     pub report: Vec<Row>,
-    /// The time between two snapshots.
-    pub interval: Duration,
+    /// When snapshots are taken.
+    pub schedule: Schedule,
     /// Whether any are taken.
     pub is_active: bool,
     /// Whether there is a bucket.
@@ -124,7 +125,7 @@ impl Shared {
             local: local.clone(),
             dir: settings.dir.value.clone(),
             report: settings.report(),
-            interval: settings.schedule.when.value.longest(),
+            schedule: settings.schedule.when.value.clone(),
             is_active: settings.schedule.active.value,
             has_bucket: settings.bucket.value.is_some(),
             rules: Rules::of(settings),

@@ -12,12 +12,13 @@ use tempfile::TempDir;
 
 use crate::program::Program;
 use crate::running::field;
+use crate::web::{address, at};
 use crate::world::{Bucket, assert_nothing_half_made, names, snapshots};
 
 const PAGE: usize = 4096;
 
 /// A database of a real etcd, without its digest.
-async fn database() -> Vec<u8> {
+pub(crate) async fn database() -> Vec<u8> {
     let (etcd, dir) = (
         EtcdReal::builder().start().await,
         tempfile::tempdir().unwrap(),
@@ -32,7 +33,7 @@ async fn database() -> Vec<u8> {
 
 /// The same with the first leaf of keys telling that it is another page. The path to the last
 /// revision, which every save reads, is left alone.
-fn broken(database: &[u8]) -> Vec<u8> {
+pub(crate) fn broken(database: &[u8]) -> Vec<u8> {
     let mut broken = database.to_vec();
     let mut changed = 0;
     for page in broken.chunks_exact_mut(PAGE) {
@@ -149,6 +150,41 @@ async fn a_broken_database_under_a_right_digest_ends_in_quarantine_and_is_saved_
         serde_json::from_slice(&fs::read(bucket.object(&manifest)).unwrap()).unwrap();
     assert_eq!(manifest["verification"]["method"], "deep");
     assert_eq!(manifest["verification"]["result"], "held");
+}
+
+#[tokio::test]
+async fn after_a_restart_it_is_not_ready_either_until_one_holds() {
+    let whole = database().await;
+    let dir = directory();
+    let run = |peer: &EtcdPeer| {
+        Program::new(["run", "--endpoints", &peer.endpoint(), "--creation", "1h"])
+            .args(["--http", "127.0.0.1:0"])
+            .dir(dir.path())
+            .start()
+    };
+    // Another is refused.
+    let sick = EtcdPeer::start([Script::honest(&broken(&whole))]).await;
+    let mut daemon = run(&sick);
+    let web = address(&mut daemon).await;
+    let quarantined = daemon.line("Quarantined snapshot").await;
+    let name = field(&quarantined, "name");
+    let expected = format!("no backup was ever taken\n{name} is broken: page ");
+    let told = at(web, "GET", "/readyz").await;
+    assert!(told.body.starts_with(&expected), "{}", told.body);
+    daemon.stop().await;
+
+    let mut daemon = run(&sick);
+    let web = address(&mut daemon).await;
+    daemon.line("Backup failed").await;
+    assert_eq!(at(web, "GET", "/readyz").await.body, told.body);
+    daemon.stop().await;
+
+    let well = EtcdPeer::start([Script::honest(&whole)]).await;
+    let mut daemon = run(&well);
+    let web = address(&mut daemon).await;
+    daemon.line("Verified snapshot").await;
+    assert_eq!(at(web, "GET", "/readyz").await.body, "ok\n");
+    daemon.stop().await;
 }
 
 #[tokio::test]

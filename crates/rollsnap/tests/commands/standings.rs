@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rollsnap_engine::catalog::{Catalog, Entry, Standing as Worth};
 use rollsnap_engine::manifest::{Drill, Method, Outcome, Verdict, Verification};
 use rollsnap_engine::retention::{Ages, Foreign, Guard, Retention};
+use rollsnap_engine::schedule::Schedule;
 use rollsnap_engine::standing::{Facts, Room, Standing, There, Trouble, standing};
 use rollsnap_engine::{Codec, Kind, Manifest, SnapshotName};
 
@@ -91,7 +92,7 @@ fn told(here: &Catalog, there: There<'_>, quarantined: usize, troubles: &[Troubl
         plan_here: &plan(here, 997),
         plan_there: &plan_there,
         demand: Method::Deep,
-        interval: Some(Duration::from_secs(3600)),
+        schedule: Some(&Schedule::Every(Duration::from_secs(3600))),
         next: Some(now() + TimeDelta::minutes(40)),
         room: Some(Room {
             free: if troubles.is_empty() {

@@ -31,14 +31,14 @@ const SNAPSHOTS: &str = "/api/v1/snapshots";
 const STATUS: &str = "/api/v1/status";
 
 /// Where it says that it answers.
-async fn address(daemon: &mut Running) -> SocketAddr {
+pub(crate) async fn address(daemon: &mut Running) -> SocketAddr {
     let line = daemon.line("Answering over HTTP").await;
     let location = field(&line, "location");
     let (_, address) = location.split_once("://").expect("it is at a port");
     address.parse().unwrap()
 }
 
-async fn at(address: SocketAddr, method: &str, path: &str) -> Answer {
+pub(crate) async fn at(address: SocketAddr, method: &str, path: &str) -> Answer {
     with(address, method, path, &[], "").await
 }
 

@@ -65,7 +65,7 @@ pub(super) async fn gather(shared: &Shared) -> Vec<MetricFamily> {
     if let Some(in_force) = shared.in_force() {
         let active = f64::from(u8::from(in_force.is_active));
         gauges.set(&table::ACTIVE, &[], active);
-        let interval = in_force.interval.as_secs_f64();
+        let interval = in_force.schedule.longest().as_secs_f64();
         gauges.set(&table::INTERVAL, &[], interval);
         let here = match shared.local_catalog().await {
             Some(Ok(here)) => Some(here),
@@ -73,6 +73,9 @@ pub(super) async fn gather(shared: &Shared) -> Vec<MetricFamily> {
         };
         if let Some(here) = &here {
             of_store(&mut gauges, "local", here, now, now);
+            let newest = health::newest_rolling(here).filter(|_| in_force.is_active);
+            let overdue = newest.map(|newest| in_force.schedule.late_from(newest));
+            gauges.at(&table::OVERDUE, &[], overdue);
         }
         if in_force.has_bucket {
             of_bucket(&mut gauges, &in_force, here.as_ref(), &remote, now);

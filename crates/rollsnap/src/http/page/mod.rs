@@ -79,7 +79,7 @@ pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Response {
     let room = tokio::task::spawn_blocking(move || board::room(&dir)).await;
     let is_active = in_force.is_active;
     let around = Around {
-        interval: is_active.then_some(in_force.interval),
+        schedule: is_active.then_some(&in_force.schedule),
         next: shared.next().filter(|_| is_active),
         room: room.ok().flatten(),
         troubles: &troubles,
