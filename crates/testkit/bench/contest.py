@@ -117,7 +117,6 @@ def carry_out(contestant, world):
     total = None
     for step in contestant.steps:
         done = measure.run(step, env, world.folder, world.etcd, world.bucket, world.log)
-        import sys; print('   step', step[0], f'{done.wall:.2f} s cpu {done.cpu:.2f}', file=sys.stderr)
         total = total + done if total else done
     total.stored = measure.size_of(world.bucket.objects if contestant.uploads else world.folder)
     clean(world)
