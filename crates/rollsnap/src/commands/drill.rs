@@ -13,7 +13,7 @@ use serde::Serialize;
 use tokio::runtime::Handle;
 
 use super::Context;
-use super::operand::{Opened, blocking};
+use super::opened::{Opened, blocking};
 use super::progress::Bar;
 use super::restore::Source;
 use crate::assembly;

@@ -12,7 +12,8 @@ use rollsnap_etcd::Peers;
 use serde::Serialize;
 
 use super::Context;
-use super::operand::{Opened, Operand};
+use super::opened::Opened;
+use super::operand::Operand;
 use crate::assembly;
 use crate::cli::hashkv::HashKv;
 use crate::output::{self, Table};

@@ -10,6 +10,7 @@ mod drill;
 mod hashkv;
 pub(crate) mod list;
 mod look;
+mod opened;
 mod operand;
 mod preview;
 pub(crate) mod progress;

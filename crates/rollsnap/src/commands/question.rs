@@ -11,7 +11,7 @@ use rollsnap_engine::look::{self, Heed, LookError, ReadAt};
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
-use super::operand::{Opened, blocking};
+use super::opened::{Opened, blocking};
 use super::progress::Bar;
 use crate::report::Failure;
 

@@ -10,7 +10,8 @@ use rollsnap_engine::manifest::{Drill, Id, Verdict, Verification};
 use serde::Serialize;
 
 use super::Context;
-use super::operand::{Opened, Operand};
+use super::opened::Opened;
+use super::operand::Operand;
 use crate::output::{self, Size, moment};
 use crate::report::Failure;
 

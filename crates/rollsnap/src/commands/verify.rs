@@ -15,7 +15,8 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::Context;
-use super::operand::{Opened, Operand};
+use super::opened::Opened;
+use super::operand::Operand;
 use crate::assembly;
 use crate::cli::Side;
 use crate::output::{self, Format};

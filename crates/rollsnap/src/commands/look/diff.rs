@@ -20,7 +20,8 @@ use super::value::Manner;
 use super::wanted::{Choice, Wanted};
 use crate::cli::look::Diff;
 use crate::commands::Context;
-use crate::commands::operand::{Opened, Operand};
+use crate::commands::opened::Opened;
+use crate::commands::operand::Operand;
 use crate::output::{self, Format};
 use crate::report::Failure;
 

@@ -19,7 +19,8 @@ use super::listed::{KeyFields, Listed, RevisionFields};
 use super::value::{Manner, Shown, is_secret};
 use crate::cli::look::{Form, Get};
 use crate::commands::Context;
-use crate::commands::operand::{Indexed, Operand};
+use crate::commands::opened::Indexed;
+use crate::commands::operand::Operand;
 use crate::output;
 use crate::report::Failure;
 

@@ -1,13 +1,13 @@
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write;
 use std::sync::{Once, OnceLock};
 
 use rollsnap_engine::SystemClock;
 use rollsnap_engine::image::{Form, ReadAt};
-use rollsnap_store::ErrorKind;
 use rollsnap_testkit::s3_peer::{ACCESS_KEY, S3Peer, SECRET_KEY};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
+use tokio::task::spawn_blocking;
 
 use super::*;
 use crate::config::{Environment, Flags};
@@ -341,28 +341,4 @@ async fn a_scratch_directory_that_cannot_be_used_is_named_when_it_is_needed() {
     let failure = world.open("packed").await.unwrap_err();
     let words = ["unpack into /nowhere/at/all: no such file", "--scratch"];
     World::refused(&failure, Kind::Config, &words);
-}
-
-#[test]
-fn a_read_that_failed_is_told_once_and_without_codes() {
-    let store = StoreError::at(ErrorKind::Unavailable, "read", "s3://b/n", "it is down");
-    for (error, kind, words) in [
-        (
-            io::Error::other(store),
-            Kind::Store,
-            "read s3://b/n: it is down",
-        ),
-        (
-            io::Error::from_raw_os_error(5),
-            Kind::Store,
-            "read n: input/output error",
-        ),
-        (
-            io::ErrorKind::UnexpectedEof.into(),
-            Kind::Corrupt,
-            "read n: unexpected end of file",
-        ),
-    ] {
-        assert_eq!(unreadable("n", &error), Failure::new(kind, words));
-    }
 }

@@ -15,7 +15,8 @@ use super::beside::{self, Beside};
 use super::live::{self, Live};
 use super::plan::Plan;
 use crate::cli::restore::Restore;
-use crate::commands::operand::{Opened, Operand};
+use crate::commands::opened::Opened;
+use crate::commands::operand::Operand;
 use crate::commands::save;
 use crate::report::Failure;
 

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::Context;
 use crate::commands::look::du::{OTHER, resource};
-use crate::commands::operand::Opened;
+use crate::commands::opened::Opened;
 use crate::report::Failure;
 
 /// Most resources that people are shown; a program is told all.

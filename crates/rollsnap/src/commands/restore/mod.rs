@@ -18,7 +18,7 @@ use rollsnap_engine::restore::{self, Order, RestoreError, Restored, Step, revisi
 use serde::Serialize;
 
 use super::Context;
-use super::operand::{Opened, blocking};
+use super::opened::{Opened, blocking};
 use super::progress::Bar;
 use crate::cli::restore::Restore;
 use crate::output::{self, Format};

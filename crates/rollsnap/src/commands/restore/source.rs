@@ -10,7 +10,8 @@ use rollsnap_engine::{Catalog, Entry, Kind, Manifest};
 use rollsnap_store::Store;
 
 use super::super::Context;
-use super::super::operand::{Opened, Operand};
+use super::super::opened::Opened;
+use super::super::operand::Operand;
 use crate::assembly;
 use crate::cli::restore::Restore;
 use crate::config::Settings;
