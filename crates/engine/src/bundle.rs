@@ -119,7 +119,10 @@ impl Bundle {
             Ok(bytes) => bytes,
             Err(error) => {
                 tell(News::Unfit(&error));
-                self.0 = Some((info.clone(), None));
+                // What could not be read may be read the next time.
+                if error.kind() == ErrorKind::Corrupt {
+                    self.0 = Some((info.clone(), None));
+                }
                 return Ok(());
             }
         };

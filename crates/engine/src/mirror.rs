@@ -71,7 +71,7 @@ pub struct Seen {
     locks: Locks,
     /// Snapshots that cannot be copied whatever the bucket does. Told already; not tried again,
     /// for each try reads them through.
-    given_up: BTreeSet<SnapshotName>,
+    given_up: BTreeSet<(SnapshotName, u64)>,
     /// Nothing is to be deleted by retention.
     pub(crate) is_held: bool,
     /// Of these, those of this round whose name another snapshot has there.
@@ -107,7 +107,8 @@ impl Mirror {
     ///
     /// A failed listing, of either side, ends the round; the next one begins anew. An upload that
     /// fails is told at the end and keeps nothing from being freed, nor does a deletion that is
-    /// refused keep anything from being uploaded.
+    /// refused keep anything from being uploaded. A verdict that cannot be told ends the round:
+    /// retention would count what is broken there.
     pub async fn round(
         &mut self,
         following: Option<(Following, Manifest)>,
@@ -232,7 +233,7 @@ impl Mirror {
             let Some(manifest) = entry.manifest() else {
                 continue;
             };
-            if self.seen.given_up.contains(name) || in_vain.contains(name) {
+            if self.is_given_up(entry) || in_vain.contains(name) {
                 continue;
             }
             let transfer = Transfer {
@@ -309,7 +310,7 @@ impl Mirror {
         let in_vain = debt.in_vain(|entries| self.plan(entries, debt.guard, ages));
         let missing = debt.missing().into_iter();
         let wanted = missing
-            .filter(|entry| !self.seen.given_up.contains(&entry.name))
+            .filter(|entry| !self.is_given_up(entry))
             .filter(|entry| !in_vain.contains(&entry.name))
             .map(Entry::object)
             .collect();
@@ -329,7 +330,11 @@ impl Mirror {
     fn give_up(&mut self, entry: &Entry, error: &StoreError) {
         let name = &entry.name;
         self.observer.tell(Event::NotCopied { name, error });
-        self.seen.given_up.insert(name.clone());
+        self.seen.given_up.extend(key_of(entry));
+    }
+
+    fn is_given_up(&self, entry: &Entry) -> bool {
+        key_of(entry).is_some_and(|key| self.seen.given_up.contains(&key))
     }
 
     fn tell_uploaded(&self, manifest: &Manifest, took: Duration, resumed: u64) {
@@ -341,4 +346,10 @@ impl Mirror {
             resumed,
         });
     }
+}
+
+/// What tells a snapshot from an earlier one of its name.
+fn key_of(entry: &Entry) -> Option<(SnapshotName, u64)> {
+    let manifest = entry.manifest()?;
+    Some((entry.name.clone(), manifest.order))
 }

@@ -179,7 +179,7 @@ pub fn standing(facts: &Facts<'_>) -> Standing {
     let (ours, strangers): (Vec<_>, Vec<_>) = copies
         .into_iter()
         .partition(|copy| row::is_of(copy.entry, cluster));
-    let chosen = Chosen::of(&ours, facts.demand);
+    let chosen = Chosen::of(&ours, facts.demand, facts.now);
     let mut findings = findings::of(facts, &ours, chosen.as_ref(), strangers.len());
     findings.sort_by_key(|it| Reverse(it.level));
     let worst = findings.first().map_or(State::Held, |worst| worst.level);
@@ -218,7 +218,7 @@ struct Chosen<'a> {
 
 impl<'a> Chosen<'a> {
     /// The newest that was proved; without one the newest that may do.
-    fn of(copies: &[Copy<'a>], demand: Method) -> Option<Self> {
+    fn of(copies: &[Copy<'a>], demand: Method, now: DateTime<Utc>) -> Option<Self> {
         let usable = |copy: &&Copy<'a>| {
             let broken = |manifest: &Manifest| {
                 let drill = manifest.drill.as_ref();
@@ -238,8 +238,11 @@ impl<'a> Chosen<'a> {
             })
         };
         let all = copies.iter().filter(usable).filter_map(as_chosen);
-        // Of two copies of one, that of the directory.
-        all.max_by_key(|it| (it.is_sure, it.manifest.started_at, it.is_here))
+        // Of two copies of one, that of the directory. One of a clock that was ahead hides nothing.
+        all.max_by_key(|it| {
+            let began = it.manifest.started_at;
+            (it.is_sure, began <= now, began, it.is_here)
+        })
     }
 }
 

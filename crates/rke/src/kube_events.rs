@@ -170,7 +170,8 @@ impl KubeEvent {
 fn judge(status: StatusCode, url: &str) -> Result<(), LineError> {
     let fault = |kind, message: &str| LineError::new(kind, "post Event to", url, message);
     Err(match status {
-        status if status.is_success() => return Ok(()),
+        // Names are never used twice: it arrived with a try whose answer did not.
+        status if status.is_success() || status == StatusCode::CONFLICT => return Ok(()),
         StatusCode::FORBIDDEN => fault(Kind::Denied, "is not allowed")
             .with_hint("the role needs create and patch of events in kube-system"),
         StatusCode::UNAUTHORIZED => fault(Kind::Denied, "the server does not know us"),

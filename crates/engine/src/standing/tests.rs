@@ -157,6 +157,19 @@ fn a_snapshot_that_is_late_fails_by_half_an_interval() {
 }
 
 #[test]
+fn a_snapshot_of_a_clock_that_was_ahead_hides_nothing() {
+    let late = with(taken(0), |it| it.started_at = at(NOW - 91 * 60));
+    let ahead = with(taken(-24), |it| it.started_at = at(NOW + 24 * 3600));
+    let here = catalog([late, ahead]);
+    let told = standing(&facts(&here, There::Known(&here)));
+    assert!(
+        told.headline.text.contains("only to 91 minutes ago"),
+        "{told:?}"
+    );
+    assert_eq!(told.failed(), Some(Kind::Source));
+}
+
+#[test]
 fn after_a_weekend_a_snapshot_is_late_as_soon_as_on_any_day() {
     let friday: DateTime<Utc> = "2026-11-27T18:00:00Z".parse().unwrap();
     let here = catalog([with(taken(0), |it| it.started_at = friday)]);

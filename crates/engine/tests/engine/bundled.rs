@@ -116,3 +116,15 @@ async fn it_is_there_after_any_failure_of_the_bucket() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn it_is_there_after_any_failure_of_the_directory() {
+    for number in 1..40 {
+        let mut world = World::new();
+        lies(&mut world, &packed("certificates")).await;
+        let faults = Faults::at(number, Fault::Fail, ErrorKind::Unavailable);
+        world.run_with(&faults, &Faults::none(), 3 * HOUR).await;
+        assert_eq!(bundles(&world.remote).await.len(), 1, "after {number}");
+        world.promises().await;
+    }
+}

@@ -79,6 +79,9 @@ async fn answers_tell_whether_to_try_again() {
         let place = format!("post Event to https://{}{EVENTS}: ", listener.address());
         assert!(error.to_string().starts_with(&place), "{error}");
     }
+    // An earlier try of the same arrived.
+    listener.set(Mood::Says(409));
+    access.post(&event()).await.unwrap();
     fs::remove_file(dir.path().join("token")).unwrap();
     let error = access.post(&event()).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Config, "{error}");

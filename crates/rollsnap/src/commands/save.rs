@@ -62,7 +62,7 @@ pub(super) async fn run(context: &Context, name: Option<&str>) -> Result<(), Fai
 }
 
 /// Who hears nothing: this command prints what came of it.
-struct Nobody;
+pub(crate) struct Nobody;
 
 impl Observer for Nobody {
     fn tell(&self, _: Event<'_>) {}
@@ -98,7 +98,7 @@ pub(crate) async fn take(
         .await?;
     let (manifest, took) = (&saved.manifest, saved.took);
     observer.tell(Event::Saved { manifest, took });
-    let taken = complete(stop, pipeline, saved, bar).await?;
+    let taken = complete(stop, pipeline, saved, bar, observer).await?;
     let manifest = &taken.manifest;
     if let Some(verification) = &manifest.verification {
         let took = verification.took;
@@ -162,6 +162,7 @@ pub(crate) async fn complete(
     pipeline: &Pipeline,
     saved: Saved,
     bar: &Bar,
+    observer: &dyn Observer,
 ) -> Result<Taken, Failure> {
     let Saved {
         manifest,
@@ -171,10 +172,10 @@ pub(crate) async fn complete(
         ..
     } = saved;
     let (manifest, unproved) = if let Some(proof) = proof {
-        judged(&manifest.name, proof)?
+        judged(&manifest.name, proof, observer)?
     } else {
         bar.say("verifying".to_owned());
-        proved(stop, pipeline, manifest, bar).await?
+        proved(stop, pipeline, manifest, bar, observer).await?
     };
 
     let (mut remote, mut uncopied) = (None, None);
@@ -240,7 +241,7 @@ pub(super) async fn before_restore(context: &Context) -> Result<(Manifest, Strin
     let saved = pipeline
         .save(&order, &|done, total| bar.at(done, total))
         .await?;
-    let taken = complete(&context.orders.stop, &pipeline, saved, &bar).await?;
+    let taken = complete(&context.orders.stop, &pipeline, saved, &bar, &Nobody).await?;
     let path = path(&settings.dir.value, &taken.manifest);
     taken.unproved.map_or(Ok((taken.manifest, path)), Err)
 }
@@ -267,6 +268,7 @@ async fn proved(
     pipeline: &Pipeline,
     manifest: Manifest,
     bar: &Bar,
+    observer: &dyn Observer,
 ) -> Result<(Manifest, Option<Failure>), Failure> {
     let proof = tokio::select! {
         proof = pipeline.prove(manifest.clone(), bar.hearer()) => proof,
@@ -277,7 +279,7 @@ async fn proved(
         }
     };
     match proof {
-        Ok(proof) => judged(&manifest.name, proof),
+        Ok(proof) => judged(&manifest.name, proof, observer),
         Err(error) => {
             let cause = Failure {
                 kind: error.kind(),
@@ -291,7 +293,11 @@ async fn proved(
 }
 
 /// What a proof comes to: as [`proved`].
-fn judged(name: &SnapshotName, proof: Proof) -> Result<(Manifest, Option<Failure>), Failure> {
+fn judged(
+    name: &SnapshotName,
+    proof: Proof,
+    observer: &dyn Observer,
+) -> Result<(Manifest, Option<Failure>), Failure> {
     match proof {
         Proof::Kept {
             manifest,
@@ -305,7 +311,10 @@ fn judged(name: &SnapshotName, proof: Proof) -> Result<(Manifest, Option<Failure
             let failure = failure.or_else(|| disputed(&manifest));
             Ok((*manifest, failure))
         }
-        Proof::Quarantined(quarantined) => Err(SaveError::broken(&quarantined).into()),
+        Proof::Quarantined(quarantined) => {
+            observer.tell(Event::Quarantined(&quarantined));
+            Err(SaveError::broken(&quarantined).into())
+        }
         Proof::Gone => {
             let message = format!("save {name}: somebody deleted it meanwhile");
             Err(Failure::new(Kind::Store, message))

@@ -30,7 +30,7 @@ use super::{snapshot_named, state};
 use crate::assembly;
 use crate::commands::Context;
 use crate::commands::progress::Bar;
-use crate::commands::save::{Taken, complete};
+use crate::commands::save::{Nobody, Taken, complete};
 use crate::config::options::Id;
 use crate::config::{Origin, Settings};
 use crate::daemon::{Daemon, sweep};
@@ -105,7 +105,7 @@ pub(super) async fn once(save: &Save, context: &Context) -> Result<(), Failure> 
         unproved,
         uncopied,
         ..
-    } = complete(&context.orders.stop, &pipeline, saved, &Bar::new()).await?;
+    } = complete(&context.orders.stop, &pipeline, saved, &Bar::new(), &Nobody).await?;
     if let Some(failure) = unproved {
         return Err(failure);
     }

@@ -55,6 +55,11 @@ impl Default for Patience {
 }
 
 impl Patience {
+    /// Whether it is asked for now.
+    pub(super) fn is_asked(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Waits until nobody waits.
     pub(super) async fn over(&self) {
         // The sender lives as long as we do.

@@ -26,6 +26,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{error, info};
 
+use super::api::Patience;
 use super::auth::Way;
 use super::shared::Shared;
 use super::surroundings;
@@ -33,7 +34,7 @@ use super::tls::Tls;
 use crate::config::Http;
 
 /// Callers at a time, at each door. One more, and whoever came first is hung up on: those who mean
-/// well are long gone by then.
+/// well are long gone by then, or wait for a snapshot.
 const CALLERS: usize = 64;
 
 /// How long a caller has to shake hands, and to say what it wants; and how long it may stay
@@ -118,12 +119,12 @@ async fn at_port(address: SocketAddr, http: &Http, router: &Router) -> Infallibl
         };
         let router = router.clone();
         match &mut tls {
-            None => callers.let_in(talk(stream, router)),
+            None => callers.let_in(|patience| talk(stream, router, patience)),
             Some(tls) => {
                 let acceptor = tls.current().await;
-                callers.let_in(async move {
+                callers.let_in(async move |patience| {
                     if let Ok(Ok(stream)) = timeout(HASTE, acceptor.accept(stream)).await {
-                        talk(stream, router).await;
+                        talk(stream, router, patience).await;
                     }
                 });
             }
@@ -144,7 +145,7 @@ async fn at_socket(path: &Path, router: &Router) -> Infallible {
     let mut callers = Callers::default();
     loop {
         match socket.listener.accept().await {
-            Ok((stream, _)) => callers.let_in(talk(stream, router.clone())),
+            Ok((stream, _)) => callers.let_in(|patience| talk(stream, router.clone(), patience)),
             Err(_) => sleep(BREATH).await,
         }
     }
@@ -193,11 +194,10 @@ fn hint(error: &io::Error) -> &'static str {
 }
 
 /// One caller, to its end.
-async fn talk<S>(stream: S, router: Router)
+async fn talk<S>(stream: S, router: Router, patience: Patience)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let patience = super::api::Patience::default();
     let service = TowerToHyperService::new(router.layer(Extension(patience.clone())));
     let talk = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -217,16 +217,22 @@ where
 
 /// Everybody who is in. Dropped, it hangs up on all.
 #[derive(Default)]
-struct Callers(VecDeque<AbortOnDropHandle<()>>);
+struct Callers(VecDeque<(Patience, AbortOnDropHandle<()>)>);
 
 impl Callers {
-    fn let_in(&mut self, talk: impl Future<Output = ()> + Send + 'static) {
-        self.0.retain(|caller| !caller.is_finished());
+    fn let_in<F>(&mut self, talk: impl FnOnce(Patience) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.0.retain(|(_, talk)| !talk.is_finished());
         if self.0.len() >= CALLERS {
-            self.0.pop_front();
+            // Who waits for a snapshot had the right to it; anybody may come.
+            let idle = self.0.iter().position(|(patience, _)| !patience.is_asked());
+            self.0.remove(idle.unwrap_or(0));
         }
-        let talk = tokio::spawn(talk);
-        self.0.push_back(AbortOnDropHandle::new(talk));
+        let patience = Patience::default();
+        let talk = tokio::spawn(talk(patience.clone()));
+        self.0.push_back((patience, AbortOnDropHandle::new(talk)));
     }
 }
 

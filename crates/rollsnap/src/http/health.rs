@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use rollsnap_engine::catalog::Standing;
-use rollsnap_engine::manifest::Class;
+use rollsnap_engine::manifest::{Class, Verdict};
 use rollsnap_engine::schedule::Schedule;
 use rollsnap_engine::{Catalog, Entry};
 
@@ -66,15 +66,20 @@ pub(super) async fn reasons(shared: &Shared) -> Vec<String> {
     reasons
 }
 
-/// When the newest snapshot of the schedule was complete; `None` where there is none.
-pub(super) fn newest_rolling(catalog: &Catalog) -> Option<DateTime<Utc>> {
-    let rolling = catalog.proved().filter(|it| it.class == Class::Rolling);
-    rolling.map(|manifest| manifest.finished_at).max()
+/// When the newest snapshot of the schedule began; `None` where there is none.
+///
+/// As the daemon counts them: one that is broken does not, nor one of a clock that was ahead.
+pub(super) fn newest_rolling(catalog: &Catalog, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let rolling = catalog.manifests().filter(|manifest| {
+        manifest.class == Class::Rolling && manifest.verdict() != Some(Verdict::Corrupt)
+    });
+    let began = rolling.map(|manifest| manifest.started_at);
+    began.filter(|began| *began <= now).max()
 }
 
 /// Whether the newest rolling snapshot is too old, or missing.
 fn judged(catalog: &Catalog, schedule: &Schedule, now: DateTime<Utc>) -> Option<String> {
-    let Some(newest) = newest_rolling(catalog) else {
+    let Some(newest) = newest_rolling(catalog, now) else {
         return Some("no backup was ever taken".to_owned());
     };
     let late = schedule.late_from(newest);

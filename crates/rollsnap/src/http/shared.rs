@@ -146,6 +146,9 @@ impl Shared {
             state.remote = Remote::default();
             state.next = None;
         }
+        // The rounds begin anew: what still fails they will tell, and what no longer does they will not.
+        state.remote.down = None;
+        state.failures.remove(&Stage::Upload);
         state.in_force = Some(in_force);
         drop(state);
         self.changed.notify_one();

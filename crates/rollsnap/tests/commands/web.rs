@@ -303,6 +303,13 @@ async fn one_is_taken_at_a_time_and_only_for_the_socket_without_a_token() {
     let (one, other) = (std::pin::pin!(post()), std::pin::pin!(post()));
     let first = timeout(LIMIT, select(one, other)).await;
     let (refused, taking) = first.expect("one at a time").factor_first();
+    // Whoever comes meanwhile, it is not hung up on.
+    let mut silent = Vec::new();
+    for _ in 0..100 {
+        silent.push(UnixStream::connect(&socket).await.unwrap());
+    }
+    let line = UnixStream::connect(&socket).await.unwrap();
+    assert_eq!(ask(line, "GET", "/livez", &[], "").await.status, 200);
     etcd.resume();
     let taken = taking.await;
     assert_eq!((refused.status, taken.status), (409, 201), "{}", taken.body);
@@ -387,6 +394,30 @@ async fn a_reload_moves_the_port_or_leaves_it_and_the_counters_alone() {
     );
     assert_eq!(at(other, "GET", "/livez").await.status, 200);
     assert_eq!(daemon.stop().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn after_a_reload_the_bucket_is_not_down_because_it_was() {
+    let (etcd, dir) = etcd_and_dir().await;
+    let mut bucket = Bucket::down().await;
+    let mut daemon = Program::new(["run", "--creation", "1h", "--http", "127.0.0.1:0"])
+        .etcd(&etcd)
+        .dir(dir.path())
+        .bucket(&bucket)
+        .start();
+    let web = address(&mut daemon).await;
+    let is_up = async || {
+        let metrics = at(web, "GET", "/metrics").await.body;
+        metrics.contains("\nrollsnap_remote_up 1\n")
+    };
+    daemon.line("Uploads fail").await;
+    assert!(!is_up().await);
+    bucket.start().await;
+    // Before it is tried again.
+    daemon.signal(Signal::HUP);
+    daemon.line("Uploaded backup").await;
+    assert!(is_up().await);
+    daemon.stop().await;
 }
 
 #[tokio::test]

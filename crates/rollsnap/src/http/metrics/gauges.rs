@@ -73,7 +73,7 @@ pub(super) async fn gather(shared: &Shared) -> Vec<MetricFamily> {
         };
         if let Some(here) = &here {
             of_store(&mut gauges, "local", here, now, now);
-            let newest = health::newest_rolling(here).filter(|_| in_force.is_active);
+            let newest = health::newest_rolling(here, now).filter(|_| in_force.is_active);
             let overdue = newest.map(|newest| in_force.schedule.late_from(newest));
             gauges.at(&table::OVERDUE, &[], overdue);
         }

@@ -86,7 +86,7 @@ families! {
         "while snapshots are switched off";
     OVERDUE "overdue_timestamp_seconds" Kind::Gauge, [],
         "From when the newest snapshot of the schedule counts as too old: half of the shortest time between two after the next was due. /readyz goes by it.",
-        "while snapshots are switched off, or there is none";
+        "while snapshots are switched off, there is none, or the directory cannot be read";
     SUCCESS "last_success_timestamp_seconds" Kind::Gauge, [STORE],
         "When the newest snapshot of a store was complete, its digest proved; broken ones do not count.",
         "while there is none, or the store has not been read";
